@@ -1,0 +1,75 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Skipped is one test that did not run, and why.
+type Skipped struct {
+	Package string
+	Test    string
+	Reason  string
+}
+
+// Summary is the outcome of a whole run.
+type Summary struct {
+	Packages int // packages that reported, with or without tests
+	Untested int // of these, how many have no test files
+	Passed   int
+	Failed   int
+	Failures []string // packages with a failure
+	Skipped  []Skipped
+}
+
+// tally is the outcome of one package.
+type tally struct {
+	passed, failed int
+	skipped        []Skipped
+}
+
+func (t tally) line(cached bool) string {
+	parts := []string{fmt.Sprintf("%d passed", t.passed)}
+	if t.failed > 0 {
+		parts = append(parts, fmt.Sprintf("%d failed", t.failed))
+	}
+	if len(t.skipped) > 0 {
+		parts = append(parts, fmt.Sprintf("%d skipped", len(t.skipped)))
+	}
+	line := strings.Join(parts, ", ")
+	if cached {
+		line += " (cached)"
+	}
+	return line
+}
+
+func (s *Summary) add(t tally, packagePath string) {
+	s.Passed += t.passed
+	s.Failed += t.failed
+	if t.failed > 0 {
+		s.Failures = append(s.Failures, packagePath)
+	}
+	for _, skipped := range t.skipped {
+		skipped.Package = packagePath
+		s.Skipped = append(s.Skipped, skipped)
+	}
+}
+
+// Print writes the totals, the packages that failed and every skipped test with its reason.
+func (s Summary) Print(out io.Writer) {
+	fmt.Fprintf(out, "\n%d passed, %d failed, %d skipped; packages with tests: %d, without: %d\n",
+		s.Passed, s.Failed, len(s.Skipped), s.Packages-s.Untested, s.Untested)
+	if len(s.Failures) > 0 {
+		fmt.Fprintf(out, "failed:\n")
+		for _, name := range s.Failures {
+			fmt.Fprintf(out, "  %s\n", name)
+		}
+	}
+	if len(s.Skipped) > 0 {
+		fmt.Fprintf(out, "skipped:\n")
+		for _, skipped := range s.Skipped {
+			fmt.Fprintf(out, "  %s %s: %s\n", skipped.Package, skipped.Test, skipped.Reason)
+		}
+	}
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+
+	"github.com/spoke-sync/spoke/tools/check/report"
+)
+
+func TestTestArgs(t *testing.T) {
+	tests := map[string]struct {
+		args []string
+		ci   string
+		want []string
+	}{
+		"everything": {want: []string{"test", "-json", "-timeout", timeout, "work"}},
+		"ci":         {ci: "true", want: []string{"test", "-json", "-timeout", timeout, "-count=1", "work"}},
+		"some": {
+			args: []string{"-short", "-run", "Webhook"},
+			want: []string{"test", "-json", "-timeout", timeout, "-short", "-run", "Webhook", "work"},
+		},
+		"race": {
+			args: []string{"-race", "./a/...,./b ./c"},
+			want: []string{"test", "-json", "-timeout", timeout, "-race", "./a/...", "./b", "./c"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("CI", test.ci)
+			o, err := parse(test.args, io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := o.testArgs(); !slices.Equal(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"./services/..."}, {"-nope"}} {
+		if _, err := parse(args, &bytes.Buffer{}); err == nil {
+			t.Errorf("%q was accepted", args)
+		}
+	}
+}
+
+func TestJudge(t *testing.T) {
+	t.Parallel()
+	interrupted, cancel := context.WithCancel(t.Context())
+	cancel()
+	skipped := report.Summary{Packages: 1, Passed: 1, Skipped: []report.Skipped{{Test: "TestX"}}}
+	tests := map[string]struct {
+		ctx     context.Context
+		ci      bool
+		summary report.Summary
+		err     error
+		want    bool
+	}{
+		"all passed":           {summary: report.Summary{Packages: 1, Passed: 1}, want: true},
+		"a failure":            {summary: report.Summary{Packages: 1, Failed: 1}, err: errors.New("exit status 1")},
+		"only the go command":  {summary: report.Summary{Packages: 1, Passed: 1}, err: errors.New("exit status 1")},
+		"nothing ran":          {},
+		"a skip at home":       {summary: skipped, want: true},
+		"a skip in CI":         {summary: skipped, ci: true},
+		"interrupted in time":  {ctx: interrupted, summary: report.Summary{Packages: 1, Passed: 1}},
+		"no failure, no skips": {ci: true, summary: report.Summary{Packages: 2, Passed: 1}, want: true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := test.ctx
+			if ctx == nil {
+				ctx = t.Context()
+			}
+			if got, err := judge(ctx, options{ci: test.ci}, test.summary, test.err); got != test.want {
+				t.Errorf("got %t, %v; want %t", got, err, test.want)
+			}
+		})
+	}
+}
