@@ -1,0 +1,58 @@
+package events
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Quarantined is a document or event that could not be done, with all that a
+// person needs to mend and retry it. It stands on QUARANTINE until then.
+type Quarantined struct {
+	Service    string  `json:"service"` // who gave up
+	Connection string  `json:"connection"`
+	Entity     Entity  `json:"entity"`
+	Record     Key     `json:"record,omitzero"`
+	Problem    Problem `json:"problem"`
+	Attempts   int     `json:"attempts"`
+	// Subject and Sequence say where the original stands.
+	Stream   string    `json:"stream"`
+	Subject  string    `json:"subject"`
+	Sequence uint64    `json:"sequence"`
+	Event    string    `json:"event,omitempty"` // id of the event, if it is one
+	Trace    string    `json:"trace,omitempty"` // trace id
+	At       time.Time `json:"at"`
+	// Original is the message's data as it was.
+	Original json.RawMessage `json:"original"`
+}
+
+// Alert tells operators of something they should know.
+type Alert struct {
+	Severity   string    `json:"severity"` // warning or critical
+	Kind       string    `json:"kind"`     // a fault kind, or held, lag, breaker
+	Connection string    `json:"connection"`
+	Record     Key       `json:"record,omitzero"`
+	Message    string    `json:"message"`
+	Hint       string    `json:"hint,omitempty"`
+	At         time.Time `json:"at"`
+}
+
+// Held is a desired document that waits for another object of the same
+// connection.
+type Held struct {
+	Needs  Ref    `json:"needs"`
+	Object string `json:"object"`
+	Record Key    `json:"record"`
+	// Subject and Sequence are of the desired document in HUB.
+	Subject  string    `json:"subject"`
+	Sequence uint64    `json:"sequence"`
+	Since    time.Time `json:"since"`
+}
+
+// Condition is what a connection's sink is doing, as it stands in the
+// connections bucket.
+type Condition struct {
+	State  string    `json:"state"` // running, open (breaker), unauthorized
+	Reason string    `json:"reason,omitempty"`
+	Hint   string    `json:"hint,omitempty"`
+	Since  time.Time `json:"since"`
+}

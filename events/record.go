@@ -1,0 +1,85 @@
+package events
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Record is the golden record of one business object: what Spoke holds to be
+// true, why, and where the object stands in every connected system.
+type Record struct {
+	Tenant string `json:"tenant"`
+	Key    Key    `json:"key"`
+	// Fields holds the winning value of each canonical field.
+	Fields map[string]Field `json:"fields"`
+	// Docs holds, per connection and object type (DocKey), the object that
+	// stands for this record there.
+	Docs map[string]Doc `json:"docs,omitempty"`
+	// Wanted holds, per connection and object type, the hash of the desired
+	// document that was last published.
+	Wanted map[string]Want `json:"wanted,omitempty"`
+	// Deleted is set while the object is deleted: at the hub, or everywhere
+	// when the hub does not have it.
+	Deleted *Mark `json:"deleted,omitempty"`
+	// Version counts the versions of this record, from 1.
+	Version uint64 `json:"version"`
+	// UpdatedAt is the latest source time that has been merged, in UTC.
+	UpdatedAt time.Time `json:"updatedAt"`
+}
+
+// Field is one value with its provenance.
+type Field struct {
+	Value  json.RawMessage `json:"value"`
+	Source string          `json:"source"` // connection or upstream that said it
+	At     time.Time       `json:"at"`     // when the source says it changed
+	Event  string          `json:"event"`  // id of the event that brought it
+}
+
+// Mark is a fact without a value.
+type Mark struct {
+	Source string    `json:"source"`
+	At     time.Time `json:"at"`
+	Event  string    `json:"event"`
+}
+
+// Doc is the object that stands for a record in one connected system.
+type Doc struct {
+	Connection string `json:"connection"`
+	Object     string `json:"object"`
+	Entity     Entity `json:"entity"`
+	ID         string `json:"id,omitempty"`
+	Number     string `json:"number,omitempty"`
+	URL        string `json:"url,omitempty"`
+	State      State  `json:"state"`
+	// Told is the content hash the system was last told, ToldAt the HUB
+	// position of that document.
+	Told   string `json:"told,omitempty"`
+	ToldAt uint64 `json:"toldAt,omitempty"`
+	// Sequence is the HUB position of the document that State, Effect and
+	// Error speak of.
+	Sequence uint64   `json:"sequence,omitempty"`
+	Effect   Effect   `json:"effect,omitempty"`
+	Error    *Problem `json:"error,omitempty"`
+	// Seen is what the system was last seen to hold, as canonical fields of
+	// Entity.
+	Seen map[string]Seen `json:"seen,omitempty"`
+	// At and Event tell of the last event about this object.
+	At    time.Time `json:"at"`
+	Event string    `json:"event,omitempty"`
+	// Gone is set while the object is deleted at the system.
+	Gone *Mark `json:"gone,omitempty"`
+}
+
+// Seen is one observed value.
+type Seen struct {
+	Value json.RawMessage `json:"value"`
+	At    time.Time       `json:"at"`
+	// Event is the id of the observing event; it breaks ties of time.
+	Event string `json:"event"`
+}
+
+// Want remembers a published desired document.
+type Want struct {
+	Hash string `json:"hash"`
+	Flow string `json:"flow"`
+}

@@ -1,0 +1,115 @@
+package events
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Stream names.
+const (
+	StreamEvents     = "EVENTS"
+	StreamHub        = "HUB"
+	StreamWarehouse  = "WAREHOUSE"
+	StreamQuarantine = "QUARANTINE"
+	StreamAlerts     = "ALERTS"
+)
+
+func subject(tokens ...string) string {
+	for i, t := range tokens {
+		if i > 0 {
+			tokens[i] = Token(t)
+		}
+	}
+	return strings.Join(tokens, ".")
+}
+
+// EventSubject is where an event is published:
+// events.<tenant>.<connection>.<entity>.<op>.<id>.
+func EventSubject(tenant, connection string, entity Entity, op Op, id string) string {
+	return subject("events", tenant, connection, string(entity), string(op), id)
+}
+
+// RecordSubject is where a golden record stands in HUB.
+func RecordSubject(tenant string, k Key) string {
+	return subject("record", tenant, string(k.Entity), k.ID)
+}
+
+// DesiredSubject is where a desired document stands in HUB:
+// desired.<tenant>.<connection>.<object>.<entity>.<id>.
+func DesiredSubject(tenant, connection, object string, k Key) string {
+	return subject("desired", tenant, connection, object, string(k.Entity), k.ID)
+}
+
+// DesiredFilter matches every desired document of a connection.
+func DesiredFilter(tenant, connection string) string {
+	return subject("desired", tenant, connection) + ".>"
+}
+
+// AliasSubject is where the record behind a vendor's object stands in HUB.
+func AliasSubject(tenant string, x External) string {
+	return subject("alias", tenant, x.Connection, x.Object, x.ID)
+}
+
+// WaitingSubject is where a record waits in HUB for the record behind a
+// vendor's object to become known.
+func WaitingSubject(tenant string, x External, k Key) string {
+	return subject("waiting", tenant, x.Connection, x.Object, x.ID, string(k.Entity), k.ID)
+}
+
+// WaitingFilter matches every record that waits for a vendor's object.
+func WaitingFilter(tenant string, x External) string {
+	return subject("waiting", tenant, x.Connection, x.Object, x.ID) + ".>"
+}
+
+// HeldSubject is where a desired document that needs another object at the
+// same connection is held in HUB.
+func HeldSubject(tenant, connection string, need Ref, object string, k Key) string {
+	return subject("held", tenant, connection, need.Object, string(need.Record.Entity), need.Record.ID,
+		object, string(k.Entity), k.ID)
+}
+
+// HeldFilter matches everything that is held for one object of a connection.
+func HeldFilter(tenant, connection string, need Ref) string {
+	return subject("held", tenant, connection, need.Object, string(need.Record.Entity), need.Record.ID) + ".>"
+}
+
+// QuarantineSubject is where what can't be done is put.
+func QuarantineSubject(service, connection, kind string, entity Entity, id string) string {
+	return subject("quarantine", service, connection, kind, string(entity), id)
+}
+
+// AlertSubject is where operators are told.
+func AlertSubject(severity, kind, connection string) string {
+	return subject("alert", severity, kind, connection)
+}
+
+// WarehouseSubject is where the rows of a table are published.
+func WarehouseSubject(tenant, table string) string { return subject("warehouse", tenant, table) }
+
+// SubjectTokens takes a subject apart into its decoded tokens.
+func SubjectTokens(s string) ([]string, error) {
+	parts := strings.Split(s, ".")
+	for i, p := range parts {
+		if i == 0 {
+			continue
+		}
+		t, err := Untoken(p)
+		if err != nil {
+			return nil, fmt.Errorf("subject %q: %w", s, err)
+		}
+		parts[i] = t
+	}
+	return parts, nil
+}
+
+// RecordKeyOf returns the record that a record subject names.
+func RecordKeyOf(s string) (Key, error) {
+	t, err := SubjectTokens(s)
+	if err != nil {
+		return Key{}, err
+	}
+	if len(t) != 4 || t[0] != "record" {
+		return Key{}, fmt.Errorf("subject %q: no record subject", s)
+	}
+	return Key{Entity(t[2]), t[3]}, nil
+}

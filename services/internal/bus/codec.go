@@ -1,0 +1,97 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/propagation"
+
+	"github.com/spoke-sync/spoke/events"
+)
+
+// Headers that Spoke sets. Lower case, as the CloudEvents binding for NATS
+// writes them.
+const (
+	headerContentType = "Content-Type"
+	headerID          = "ce-id"
+	headerType        = "ce-type"
+	headerSource      = "ce-source"
+)
+
+// EncodeEvent makes the message of an event: structured JSON, with id, type
+// and source repeated as headers for routing, and the trace context of ctx.
+func EncodeEvent(ctx context.Context, subject string, e events.Event) (Message, error) {
+	data, err := json.Marshal(e)
+	if err != nil {
+		return Message{}, fmt.Errorf("event %s: %w", e.ID, err)
+	}
+	h := nats.Header{
+		headerContentType: {events.ContentType},
+		headerID:          {e.ID}, headerType: {e.Type}, headerSource: {e.Source},
+	}
+	Inject(ctx, h)
+	return Message{Subject: subject, Data: data, Header: h}, nil
+}
+
+// DecodeEvent reads the event in a message.
+func DecodeEvent(m Stored) (events.Event, error) {
+	var e events.Event
+	if err := json.Unmarshal(m.Data, &e); err != nil {
+		return events.Event{}, fmt.Errorf("message %d on %s: %w", m.Seq, m.Subject, err)
+	}
+	return e, nil
+}
+
+// carrier lets the W3C propagator use NATS headers, which are case-sensitive.
+type carrier nats.Header
+
+func (c carrier) Get(key string) string {
+	if v := c[key]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+func (c carrier) Set(key, value string) { c[key] = []string{value} }
+
+func (c carrier) Keys() []string {
+	keys := make([]string, 0, len(c))
+	for k := range c {
+		keys = append(keys, k)
+	}
+	return keys
+}
+
+// Inject writes the trace context of this hop.
+func Inject(ctx context.Context, h nats.Header) {
+	otel.GetTextMapPropagator().Inject(ctx, carrier(h))
+}
+
+// Extract returns ctx with the trace context of the hop before.
+func Extract(ctx context.Context, h nats.Header) context.Context {
+	return otel.GetTextMapPropagator().Extract(ctx, carrier(h))
+}
+
+// ExtractEvent is Extract, falling back on the context that the event began
+// in when the message has none.
+func ExtractEvent(ctx context.Context, h nats.Header, e events.Event) context.Context {
+	if len(h["traceparent"]) > 0 || e.TraceParent == "" {
+		return Extract(ctx, h)
+	}
+	began := propagation.MapCarrier{"traceparent": e.TraceParent, "tracestate": e.TraceState}
+	return otel.GetTextMapPropagator().Extract(ctx, began)
+}
+
+// OwnHeader keeps the trace context of a stored message for publishing it
+// again, and leaves out what the server added.
+func OwnHeader(h nats.Header) nats.Header {
+	own := nats.Header{}
+	for _, k := range []string{headerContentType, headerID, headerType, headerSource, "traceparent", "tracestate"} {
+		if v := h[k]; len(v) > 0 {
+			own[k] = v
+		}
+	}
+	return own
+}

@@ -1,0 +1,116 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Puller fetches messages of one durable consumer.
+type Puller struct {
+	cons   jetstream.Consumer
+	stream string
+}
+
+// Delivered is a message that waits for an ack.
+type Delivered struct {
+	Stored
+	// Deliveries counts this delivery too.
+	Deliveries uint64
+	msg        jetstream.Msg
+}
+
+// Puller opens an existing durable. It never creates one.
+func (b *Bus) Puller(ctx context.Context, stream, durable string) (*Puller, error) {
+	cons, err := b.js.Consumer(ctx, stream, durable)
+	if err != nil {
+		return nil, fmt.Errorf("bus: consumer %s of %s: %w", durable, stream, err)
+	}
+	return &Puller{cons: cons, stream: stream}, nil
+}
+
+// Pull waits up to wait for the first message and returns at most limit
+// messages, fewer when no more are ready. It returns none, without an error,
+// when nothing came or ctx ended.
+func (p *Puller) Pull(ctx context.Context, limit int, wait time.Duration) ([]Delivered, error) {
+	if ctx.Err() != nil {
+		return nil, nil
+	}
+	// What is ready now comes at once; only an empty consumer is waited for.
+	got, err := p.fetch(limit, func() (jetstream.MessageBatch, error) { return p.cons.FetchNoWait(limit) })
+	if err != nil || len(got) > 0 || wait <= 0 {
+		return got, err
+	}
+	one, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return p.fetch(1, func() (jetstream.MessageBatch, error) {
+		return p.cons.Fetch(1, jetstream.FetchContext(one))
+	})
+}
+
+func (p *Puller) fetch(limit int, open func() (jetstream.MessageBatch, error)) ([]Delivered, error) {
+	batch, err := open()
+	if err != nil {
+		return nil, p.ignorable(err)
+	}
+	got := make([]Delivered, 0, min(limit, 256))
+	for m := range batch.Messages() {
+		d, err := delivered(m)
+		if err != nil {
+			return got, err
+		}
+		got = append(got, d)
+	}
+	return got, p.ignorable(batch.Error())
+}
+
+// ignorable drops errors that only mean "nothing right now".
+func (p *Puller) ignorable(err error) error {
+	switch {
+	case err == nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
+		errors.Is(err, nats.ErrTimeout), errors.Is(err, jetstream.ErrNoMessages), errors.Is(err, jetstream.ErrNoHeartbeat):
+		return nil
+	}
+	return fmt.Errorf("bus: pull from %s: %w", p.stream, err)
+}
+
+func delivered(m jetstream.Msg) (Delivered, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return Delivered{}, fmt.Errorf("bus: metadata: %w", err)
+	}
+	return Delivered{
+		Stored: Stored{
+			Subject: m.Subject(), Seq: meta.Sequence.Stream, Time: meta.Timestamp,
+			Header: m.Headers(), Data: m.Data(),
+		},
+		Deliveries: meta.NumDelivered, msg: m,
+	}, nil
+}
+
+// Ack tells the server that the message is done, without waiting. A lost ack
+// means one more delivery.
+func (d Delivered) Ack() error { return d.msg.Ack() }
+
+// Settle acks and waits until the server has it.
+func (d Delivered) Settle(ctx context.Context) error { return d.msg.DoubleAck(ctx) }
+
+// Again asks for another delivery after a delay.
+func (d Delivered) Again(delay time.Duration) error { return d.msg.NakWithDelay(delay) }
+
+// Working keeps the message from being delivered again while it is worked on.
+func (d Delivered) Working() error { return d.msg.InProgress() }
+
+// Pending returns how many messages the durable has not been given yet and how
+// many it was given without an ack.
+func (p *Puller) Pending(ctx context.Context) (waiting uint64, unacked int, err error) {
+	info, err := p.cons.Info(ctx)
+	if err != nil {
+		return 0, 0, fmt.Errorf("bus: consumer of %s: %w", p.stream, err)
+	}
+	return info.NumPending, info.NumAckPending, nil
+}

@@ -1,0 +1,205 @@
+// Package connector is the seam between Spoke and a vendor. A connector only
+// translates: it reads the vendor's webhooks and objects into changes, and
+// makes the vendor hold a document. Retry, breaker, rate budget, ledger,
+// deadline and tracing are put around it by the sink runtime.
+package connector
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/spoke-sync/spoke/events"
+)
+
+// Delivery is one webhook call as the vendor made it.
+type Delivery struct {
+	Method string
+	// URL is what the vendor called: the public scheme and host that are
+	// configured, with the raw path and query of the request.
+	URL      string
+	Header   http.Header
+	Body     []byte // raw bytes, before any decoding
+	Received time.Time
+}
+
+// Webhooks is the vendor's push. Verify is always called first.
+type Webhooks interface {
+	// Verify checks authenticity over the raw bytes. Its errors have the kind
+	// Unauthorized (forged, wrong or missing signature, stale) or Malformed.
+	Verify(Delivery) error
+	// Decode turns a verified delivery into events. What the vendor sends
+	// but Spoke does not use is left out without an error. Errors are
+	// Malformed and name the index and field at fault.
+	Decode(Delivery) ([]events.Event, error)
+}
+
+// Reader reads objects, to fill in notifications that say only that
+// something changed.
+type Reader interface {
+	// Read returns a snapshot Change for each id it finds, in any order; a
+	// missing object comes back as OpDeleted. It may add changes for objects
+	// that the asked ones point to (a deal's company, products). It uses the
+	// vendor's batch calls.
+	Read(ctx context.Context, object string, ids []string) ([]events.Change, error)
+	// BatchSize is the largest useful number of ids in one Read.
+	BatchSize() int
+}
+
+// Document is a desired document ready to be applied: references are the
+// vendor's ids, and the ledger's knowledge is filled in.
+type Document struct {
+	events.Desired
+	// Key is the stable external key of the object, safe in every vendor's
+	// external id field: letters, digits, '-' and '_', at most 60 characters.
+	// The connector stores it in the vendor's object where there is a place.
+	Key string
+	// ExternalID is the vendor's id when the object is known to exist.
+	ExternalID string
+	// IdempotencyKey is the same for every try of this document, and another
+	// one for another content. At most 50 characters.
+	IdempotencyKey string
+	// First is when the first try with this IdempotencyKey began. Vendors
+	// forget keys after a while.
+	First time.Time
+	// Reapply is set when the last try ended in a Conflict: read the vendor's
+	// current version first, whatever was cached.
+	Reapply bool
+}
+
+// Result is what came of one Document.
+type Result struct {
+	ID     string
+	Number string
+	URL    string
+	Effect events.Effect
+	// Seen are canonical fields (of the object's entity) in the answer.
+	Seen events.Fields
+	// Err has a kind; nil means the vendor holds the document.
+	Err error
+}
+
+// Target makes a vendor hold desired documents.
+type Target interface {
+	// Apply makes the vendor hold each document and answers in the same order
+	// and number. It makes at most BatchSize documents' worth of calls.
+	// Applying a document twice has no second effect.
+	Apply(ctx context.Context, docs []Document) []Result
+	// Find looks an object up by its external key (Document.Key), for the
+	// case that the answer to a create was lost. The document tells which
+	// object type and what else may identify it. found is false when the
+	// vendor certainly does not have it.
+	Find(ctx context.Context, doc Document) (r Result, found bool, err error)
+	// Check reaches the vendor with the credentials and changes nothing.
+	Check(ctx context.Context) error
+	// BatchSize is how many documents of one object type fit in one Apply.
+	BatchSize() int
+}
+
+// Connector is what a configured connection can do. A nil member means that
+// the vendor, or this version of the connector, has no such thing.
+type Connector struct {
+	Webhooks Webhooks
+	Reader   Reader
+	Target   Target
+}
+
+// Deps is what the program gives every connector.
+type Deps struct {
+	// Connection is the configured name; Tenant the tenant's.
+	Connection string
+	Tenant     string
+	Log        *slog.Logger
+	// HTTP is instrumented and has sane time-outs and no redirects to other
+	// hosts. Connectors make all calls with it.
+	HTTP *http.Client
+	// Now is the clock for signatures.
+	Now func() time.Time
+}
+
+// Kind describes a vendor: what a connection of this kind is made of.
+type Kind struct {
+	// Name as in the configuration: "netsuite".
+	Name string
+	// Title as people write it: "NetSuite".
+	Title string
+	// Hub is true for the vendor whose ids are the record ids.
+	Hub bool
+	// Objects are the vendor's types that Spoke reads or writes.
+	Objects []Object
+	// Limits are the vendor's documented ceilings for a plain account.
+	Limits Limits
+	// Settings returns a pointer to the default settings. The configuration
+	// decodes the connection's `settings` into it and refuses unknown keys.
+	Settings func() any
+	// Open makes a connector of decoded settings. It reports every problem
+	// of the settings at once and makes no call.
+	Open func(settings any, deps Deps) (Connector, error)
+	// Flows holds the default mappings, *.yaml; may be nil.
+	Flows fs.FS
+}
+
+// Limits bound the calls of one connection, whatever the number of replicas.
+type Limits struct {
+	// PerSecond is the sustained rate of calls; Burst how many at once.
+	PerSecond float64
+	Burst     int
+	// Concurrent is how many calls may be in flight.
+	Concurrent int
+}
+
+// Object describes one of the vendor's types.
+type Object struct {
+	// Name as in desired documents, flows and External: "salesOrder".
+	Name string
+	// Entity is the canonical kind that its changes speak of.
+	Entity events.Entity
+	// Write is true when flows may target it.
+	Write bool
+	// Fields are the known fields that a flow may set.
+	Fields []Field
+	// Open reports whether a field that is not in Fields may be set too, as
+	// with custom fields ("custbody_…"). Nil means none may.
+	Open func(name string) bool
+}
+
+// Field describes a field that a flow may set.
+type Field struct {
+	Name string
+	Type FieldType
+	// Required is checked for each document before any call.
+	Required bool
+	// Ref is the object type that a FieldRef points to.
+	Ref string
+	// Fields are the fields of a FieldList's or FieldObject's element.
+	Fields []Field
+	Doc    string
+}
+
+// FieldType is what a flow must deliver for a field.
+type FieldType string
+
+// The field types.
+const (
+	FieldString  FieldType = "string"
+	FieldBool    FieldType = "bool"
+	FieldInt     FieldType = "int"
+	FieldDecimal FieldType = "decimal" // json.Number in the document
+	FieldMoney   FieldType = "money"   // {"amount":"…","currency":"…"}
+	FieldDate    FieldType = "date"    // "2026-11-23"
+	FieldRef     FieldType = "ref"     // another object of this connection
+	FieldList    FieldType = "list"    // of objects
+	FieldObject  FieldType = "object"
+)
+
+// Object returns the vendor type by name.
+func (k Kind) Object(name string) (Object, bool) {
+	for _, o := range k.Objects {
+		if o.Name == name {
+			return o, true
+		}
+	}
+	return Object{}, false
+}

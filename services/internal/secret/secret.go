@@ -1,0 +1,72 @@
+// Package secret keeps credentials out of logs, errors and dumps. A secret is
+// written in the configuration as a reference to an environment variable or a
+// file, and resolved when it is used first.
+package secret
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+)
+
+// Value is a credential. It prints as "[secret]" however it is printed.
+type Value struct{ text string }
+
+// New wraps a literal.
+func New(text string) Value { return Value{text} }
+
+// Reveal returns the credential. Callers pass it on to the vendor and nowhere
+// else.
+func (v Value) Reveal() string { return v.text }
+
+// IsZero reports whether there is none.
+func (v Value) IsZero() bool { return v.text == "" }
+
+// String hides the credential.
+func (v Value) String() string {
+	if v.text == "" {
+		return ""
+	}
+	return "[secret]"
+}
+
+// GoString hides the credential from %#v.
+func (v Value) GoString() string { return v.String() }
+
+// LogValue hides the credential from slog.
+func (v Value) LogValue() slog.Value { return slog.StringValue(v.String()) }
+
+// MarshalText hides the credential from encoders.
+func (v Value) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
+
+// UnmarshalText reads "env:NAME", "file:/path" or "literal:text". A bare text
+// is refused, so that no credential is committed by habit.
+func (v *Value) UnmarshalText(b []byte) error {
+	scheme, rest, ok := strings.Cut(string(b), ":")
+	if !ok {
+		return fmt.Errorf("secret: write env:NAME, file:/path or literal:text")
+	}
+	switch scheme {
+	case "env":
+		text, ok := os.LookupEnv(rest)
+		if !ok || text == "" {
+			return fmt.Errorf("secret: environment variable %s is not set", rest)
+		}
+		v.text = text
+	case "file":
+		text, err := os.ReadFile(rest)
+		if err != nil {
+			return fmt.Errorf("secret: %w", err)
+		}
+		v.text = strings.TrimRight(string(text), "\r\n")
+		if v.text == "" {
+			return fmt.Errorf("secret: file %s is empty", rest)
+		}
+	case "literal":
+		v.text = rest
+	default:
+		return fmt.Errorf("secret: unknown scheme %q: write env:NAME, file:/path or literal:text", scheme)
+	}
+	return nil
+}
