@@ -1,0 +1,197 @@
+package hub_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/hub"
+)
+
+var t0 = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+
+func policy(t testing.TB, rules hub.Rules) hub.Policy {
+	t.Helper()
+	p, err := hub.NewPolicy(rules, "hubspot", []string{"hubspot", "netsuite", "stripe", "quickbooks", "shop"})
+	require.NoError(t, err)
+	return p
+}
+
+func company() events.Record {
+	return events.Record{Tenant: "t", Key: events.Key{Entity: events.EntityCompany, ID: "9"}}
+}
+
+// said makes a fact: connection said field=value at minute.
+func said(id, connection, field, value string, minute int, snapshot bool) hub.Fact {
+	c := &events.Change{
+		Connection: connection, Entity: events.EntityCompany, Object: "company", ID: "9",
+		Op: events.OpChanged, At: t0.Add(time.Duration(minute) * time.Minute), Snapshot: snapshot, Fields: events.Fields{},
+	}
+	c.Fields.Set(field, value)
+	return hub.Fact{ID: id, Change: c}
+}
+
+func value(r events.Record, field string) string {
+	var s string
+	_ = json.Unmarshal(r.Fields[field].Value, &s)
+	return s
+}
+
+func TestMergeNewestAndOwner(t *testing.T) {
+	t.Parallel()
+	owned := policy(t, hub.Rules{events.EntityCompany: {"name": "owner: netsuite"}})
+	newest := policy(t, nil)
+	facts := []hub.Fact{
+		said("1", "netsuite", "name", "ERP name", 1, false),
+		said("2", "hubspot", "name", "CRM name", 2, false),
+	}
+	r, changed := hub.Merge(company(), facts, newest)
+	require.True(t, changed)
+	require.Equal(t, "CRM name", value(r, "name"))
+	r, _ = hub.Merge(company(), facts, owned)
+	require.Equal(t, "ERP name", value(r, "name"), "the owner's word wins, however old")
+}
+
+func TestSnapshotDoesNotRenewWhatItDoesNotChange(t *testing.T) {
+	t.Parallel()
+	p := policy(t, nil)
+	r, _ := hub.Merge(company(), []hub.Fact{said("1", "hubspot", "phone", "111", 1, true)}, p)
+	// Our own write touches the HubSpot object at minute 6: same phone.
+	r, _ = hub.Merge(r, []hub.Fact{said("2", "hubspot", "phone", "111", 6, true)}, p)
+	// NetSuite changed the phone at minute 5; its event comes late.
+	r, _ = hub.Merge(r, []hub.Fact{said("3", "netsuite", "phone", "222", 5, true)}, p)
+	require.Equal(t, "222", value(r, "phone"))
+	// A snapshot that is older than what was seen changes nothing.
+	r, _ = hub.Merge(r, []hub.Fact{said("4", "hubspot", "phone", "000", 3, true)}, p)
+	require.Equal(t, "222", value(r, "phone"))
+}
+
+func TestDeletion(t *testing.T) {
+	t.Parallel()
+	p := policy(t, nil)
+	del := func(id, conn string, minute int) hub.Fact {
+		f := said(id, conn, "name", "x", minute, true)
+		f.Change.Op, f.Change.Fields = events.OpDeleted, nil
+		return f
+	}
+	alive := said("1", "hubspot", "name", "x", 1, true)
+	r, _ := hub.Merge(company(), []hub.Fact{alive, del("2", "netsuite", 2)}, p)
+	require.Nil(t, r.Deleted, "a spoke's deletion does not delete what the hub has")
+	r, _ = hub.Merge(r, []hub.Fact{del("3", "hubspot", 3)}, p)
+	require.NotNil(t, r.Deleted)
+	back, _ := hub.Merge(r, []hub.Fact{said("4", "hubspot", "name", "x", 4, true)}, p)
+	require.Nil(t, back.Deleted)
+	late, _ := hub.Merge(back, []hub.Fact{del("3", "hubspot", 3)}, p)
+	require.Nil(t, late.Deleted, "a deletion that is older than a later sighting")
+}
+
+func TestOutcomeOfAnOlderDocumentDoesNotOutrank(t *testing.T) {
+	t.Parallel()
+	p := policy(t, nil)
+	done := func(id string, seq uint64, state events.State, number string, minute int) hub.Fact {
+		return hub.Fact{ID: id, Outcome: &events.Outcome{
+			Connection: "netsuite", Entity: events.EntityOrder, Object: "salesOrder", Record: company().Key,
+			State: state, Sequence: seq, Hash: fmt.Sprint("h", seq), Number: number, At: t0.Add(time.Duration(minute) * time.Minute),
+		}}
+	}
+	facts := []hub.Fact{
+		done("1", 10, events.StateHeld, "", 1), done("2", 10, events.StateDone, "SO1", 2), done("3", 12, events.StateQuarantined, "", 3),
+	}
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}} {
+		r := company()
+		for _, i := range order {
+			r, _ = hub.Merge(r, facts[i:i+1], p)
+		}
+		doc := r.Docs["netsuite/salesOrder"]
+		require.Equal(t, events.StateQuarantined, doc.State)
+		require.Equal(t, "h10", doc.Told)
+		require.Equal(t, "SO1", doc.Number)
+	}
+}
+
+// genFacts draws changes of single fields, the form in which merge promises
+// to converge exactly.
+func genFacts(t *rapid.T) []hub.Fact {
+	n := rapid.IntRange(1, 12).Draw(t, "n")
+	facts := make([]hub.Fact, n)
+	for i := range facts {
+		facts[i] = said(fmt.Sprint("e", i),
+			rapid.SampledFrom([]string{"hubspot", "netsuite", "stripe", "quickbooks", "shop"}).Draw(t, "source"),
+			rapid.SampledFrom([]string{"name", "phone", "city"}).Draw(t, "field"),
+			rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "value"),
+			rapid.IntRange(0, 4).Draw(t, "minute"), false)
+	}
+	return facts
+}
+
+func genPolicy(t *rapid.T) hub.Policy {
+	rules := hub.Rules{events.EntityCompany: {}}
+	for _, f := range []string{"default", "name", "phone"} {
+		rules[events.EntityCompany][f] = rapid.SampledFrom([]string{"newest", "owner: hubspot", "owner: netsuite"}).Draw(t, f)
+	}
+	p, err := hub.NewPolicy(rules, "hubspot", []string{"hubspot", "netsuite"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// TestMergeConverges: whatever the order, the grouping and the repeats, the
+// same facts end in the same record, but for its count of versions.
+func TestMergeConverges(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		facts, p := genFacts(t), genPolicy(t)
+		want, _ := hub.Merge(company(), facts, p)
+		shuffled := rapid.Permutation(facts).Draw(t, "order")
+		shuffled = append(shuffled, rapid.SliceOfN(rapid.SampledFrom(facts), 0, 4).Draw(t, "repeats")...)
+		got := company()
+		for len(shuffled) > 0 {
+			n := rapid.IntRange(1, len(shuffled)).Draw(t, "group")
+			got, _ = hub.Merge(got, shuffled[:n], p)
+			shuffled = shuffled[n:]
+		}
+		got.Version = want.Version
+		if d := cmp.Diff(want, got); d != "" {
+			t.Fatal(d)
+		}
+		if _, changed := hub.Merge(got, facts, p); changed {
+			t.Fatal("merging known facts again changed the record")
+		}
+	})
+}
+
+func TestMergeLeavesItsInputAlone(t *testing.T) {
+	t.Parallel()
+	p := policy(t, nil)
+	r, _ := hub.Merge(company(), []hub.Fact{said("1", "hubspot", "name", "a", 1, true)}, p)
+	before, err := json.Marshal(r)
+	require.NoError(t, err)
+	_, changed := hub.Merge(r, []hub.Fact{said("2", "hubspot", "name", "b", 2, true)}, p)
+	require.True(t, changed)
+	after, err := json.Marshal(r)
+	require.NoError(t, err)
+	require.Equal(t, string(before), string(after))
+}
+
+func TestPolicyProblems(t *testing.T) {
+	t.Parallel()
+	_, err := hub.NewPolicy(hub.Rules{
+		"companny":                 {"name": "newest"},
+		events.EntityCompany:       {"nam": "newest", "phone": "owner: sap", "city": "mine"},
+		events.EntityContact:       {"custom.tier": "owner: hubspot"},
+		events.EntityPayment:       {"default": "newest"},
+		events.EntityCompany + "x": {},
+	}, "hubspot", []string{"hubspot"})
+	require.EqualError(t, err, `policy.companny: no such entity
+policy.company.city: "mine": want newest or owner: <connection>
+policy.company.nam: company has no such field (a custom one is written custom.<name>)
+policy.company.phone: no connection or upstream is named "sap"
+policy.companyx: no such entity`)
+}

@@ -1,0 +1,84 @@
+package hub
+
+import (
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/mapping"
+)
+
+// Failure is a flow that could not be evaluated for a record.
+type Failure struct {
+	Flow *mapping.Flow
+	Err  error
+}
+
+// Route derives the documents that differ from what was wanted last, and
+// notes them in the returned record's Wanted. A flow that fails leaves what
+// was wanted as it is, and does not hinder the others.
+func Route(r events.Record, flows []*mapping.Flow) (routed events.Record, wanted []events.Desired, failed []Failure) {
+	r = cloneWanted(r)
+	for _, f := range flows {
+		d, emit, err := route(&r, f)
+		switch {
+		case err != nil:
+			failed = append(failed, Failure{Flow: f, Err: err})
+		case emit:
+			r.Wanted[f.DocKey()] = events.Want{Hash: d.Hash, Flow: f.Name}
+			wanted = append(wanted, d)
+		}
+	}
+	return r, wanted, failed
+}
+
+func cloneWanted(r events.Record) events.Record {
+	w := make(map[string]events.Want, len(r.Wanted)+1)
+	for k, v := range r.Wanted {
+		w[k] = v
+	}
+	r.Wanted = w
+	return r
+}
+
+// route evaluates one flow. emit is false when nothing new is wanted.
+func route(r *events.Record, f *mapping.Flow) (d events.Desired, emit bool, err error) {
+	doc := r.Docs[f.DocKey()]
+	if f.Existing && doc.ID == "" {
+		return d, false, nil
+	}
+	last, before := r.Wanted[f.DocKey()]
+	applies, err := f.Applies(r)
+	if err != nil {
+		return d, false, err
+	}
+	applies = applies && r.Deleted == nil
+	d = events.Desired{
+		Tenant: r.Tenant, Connection: f.Connection, Object: f.Object.Name, Entity: f.Object.Entity,
+		Record: r.Key, Flow: f.Name, Op: events.DesiredUpsert, KnownID: doc.ID, Reason: "changed",
+	}
+	if !applies {
+		op, leave := leaving(f.OnLeave)
+		if !before || !leave {
+			return d, false, nil
+		}
+		d.Op, d.Reason = op, "left"
+	} else if d.Fields, err = f.Fields(r); err != nil {
+		return d, false, err
+	}
+	if d.Op == events.DesiredUpsert && len(d.Fields) == 0 {
+		return d, false, nil
+	}
+	if err := d.Seal(); err != nil {
+		return d, false, err
+	}
+	return d, !before || d.Hash != last.Hash, nil
+}
+
+func leaving(l mapping.Leave) (events.DesiredOp, bool) {
+	switch l {
+	case mapping.LeaveVoid:
+		return events.DesiredVoid, true
+	case mapping.LeaveDelete:
+		return events.DesiredDelete, true
+	default:
+		return "", false
+	}
+}
