@@ -1,0 +1,172 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/bus"
+	"github.com/spoke-sync/spoke/services/internal/fault"
+)
+
+// resolve puts the vendor's ids in the place of references. A reference whose
+// object is not there yet is an error of the kind Missing.
+func (s *Sink) resolve(ctx context.Context, d events.Desired) (map[string]any, error) {
+	ids := map[events.Ref]string{}
+	for _, r := range d.Refs() {
+		id, err := s.idOf(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		if id == "" {
+			e := fault.New(fault.Missing, s.Kind.Name, "%s of %s is not at %s yet", r.Object, r.Record, s.Connection).
+				WithHint("it is released by itself once " + r.Record.String() + " has been written there; spoke record " + r.Record.String() + " tells what keeps it")
+			e.Needs = &r
+			return nil, e
+		}
+		ids[r] = id
+	}
+	return d.Resolve(func(r events.Ref) string { return ids[r] }), nil
+}
+
+// idOf returns the vendor's id of the object that stands for a record: by the
+// ledger, or by the record when the object was there before Spoke.
+func (s *Sink) idOf(ctx context.Context, r events.Ref) (string, error) {
+	e, err := s.ledger.Load(ctx, r.Object, r.Record)
+	if err != nil {
+		return "", err
+	}
+	if e.ID != "" {
+		return e.ID, nil
+	}
+	m, ok, err := s.Bus.LastOne(ctx, events.StreamHub, events.RecordSubject(s.Tenant, r.Record))
+	if err != nil {
+		return "", fault.New(fault.Transient, s.Kind.Name, "%w", err)
+	}
+	if !ok {
+		return "", nil
+	}
+	var rec events.Record
+	if err := json.Unmarshal(m.Data, &rec); err != nil {
+		return "", fault.New(fault.Malformed, s.Kind.Name, "record %s: %w", r.Record, err)
+	}
+	doc := rec.Docs[events.DocKey(s.Connection, r.Object)]
+	if doc.Gone != nil {
+		return "", nil
+	}
+	return doc.ID, nil
+}
+
+// hold parks a document until what it needs is there. The document itself
+// stays where it is in HUB; a note says what waits for what.
+func (s *Sink) hold(j *job, cause error) {
+	need := fault.As(cause).Needs
+	if need == nil { // the vendor misses something we did not refer to
+		s.retry(j, slowHold, attemptsOf(j)+1, false, j.stillUnknown())
+		return
+	}
+	note := events.Held{
+		Needs: *need, Object: j.desired.Object, Record: j.desired.Record,
+		Subject: j.msg.Subject, Sequence: j.msg.Seq, Since: time.Now().UTC(),
+	}
+	b, err := json.Marshal(note)
+	if err == nil {
+		_, err = s.Bus.Publish(j.ctx, bus.Message{
+			Subject: events.HeldSubject(s.Tenant, s.Connection, *need, j.desired.Object, j.desired.Record), Data: b,
+		})
+	}
+	if err != nil {
+		s.Log.Warn("sink: hold not stored", "connection", s.Connection, "error", err)
+		s.giveBack(j, time.Second)
+		return
+	}
+	s.Meter.Held(s.Connection)
+	o := s.outcome(j, events.StateHeld)
+	o.Error = fault.Problem(cause)
+	s.settle(j, o)
+	// The dependency may have arrived between looking and noting; whoever
+	// wrote it looked for notes before this one stood.
+	if id, err := s.idOf(j.ctx, *need); err == nil && id != "" {
+		s.release(j.ctx, *need)
+	}
+}
+
+// slowHold spaces the tries when the vendor says that something is missing
+// and Spoke can't tell what.
+const slowHold = 30 * time.Second
+
+func attemptsOf(j *job) int {
+	if j.entry.Sending == nil {
+		return 0
+	}
+	return j.entry.Sending.Attempts
+}
+
+// release publishes again every document that waited for an object. It is
+// safe to run twice: an unchanged document is applied once.
+func (s *Sink) release(ctx context.Context, arrived events.Ref) {
+	for note, err := range s.Bus.Scan(ctx, events.StreamHub, events.HeldFilter(s.Tenant, s.Connection, arrived)) {
+		if err == nil {
+			err = s.releaseOne(ctx, note)
+		}
+		if err != nil {
+			// The sweep will do it.
+			s.Log.Warn("sink: release", "connection", s.Connection, "error", err)
+			return
+		}
+	}
+}
+
+func (s *Sink) releaseOne(ctx context.Context, note bus.Stored) error {
+	var h events.Held
+	if err := json.Unmarshal(note.Data, &h); err != nil {
+		return err
+	}
+	doc, ok, err := s.Bus.LastOne(ctx, events.StreamHub, h.Subject)
+	if err != nil {
+		return err
+	}
+	if ok && doc.Seq == h.Sequence {
+		m := bus.Message{Subject: doc.Subject, Data: doc.Data, Header: bus.OwnHeader(doc.Header), Expect: bus.Seq(doc.Seq)}
+		if _, err := s.Bus.Publish(ctx, m); err != nil && !errors.Is(err, bus.ErrStale) {
+			return err
+		}
+		s.Log.Info("sink: released", "connection", s.Connection, "record", h.Record.String(), "object", h.Object)
+	}
+	return s.Bus.Delete(ctx, events.StreamHub, note.Seq)
+}
+
+// sweep looks at everything that is held, now and then: the object may have
+// come from the vendor's side, or a release may have failed.
+func (s *Sink) sweep(ctx context.Context) {
+	for {
+		filter := "held." + events.Token(s.Tenant) + "." + events.Token(s.Connection) + ".>"
+		for note, err := range s.Bus.Scan(ctx, events.StreamHub, filter) {
+			if err != nil {
+				s.Log.Warn("sink: sweep", "connection", s.Connection, "error", err)
+				break
+			}
+			s.sweepOne(ctx, note)
+		}
+		pause(ctx, sweepEvery)
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (s *Sink) sweepOne(ctx context.Context, note bus.Stored) {
+	var h events.Held
+	if err := json.Unmarshal(note.Data, &h); err != nil {
+		s.Log.Error("sink: held note can't be read", "connection", s.Connection, "subject", note.Subject, "error", err)
+		return
+	}
+	if id, err := s.idOf(ctx, h.Needs); err != nil || id == "" {
+		return
+	}
+	if err := s.releaseOne(ctx, note); err != nil {
+		s.Log.Warn("sink: sweep", "connection", s.Connection, "error", err)
+	}
+}

@@ -1,0 +1,233 @@
+package sink
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/bus"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/ledger"
+)
+
+// Config is one connection's sink.
+type Config struct {
+	Tenant     string
+	Connection string
+	Kind       connector.Kind
+	// Settle is how long a document must have stood unchanged before it is
+	// applied, so that a burst of changes becomes one write. 0 applies at
+	// once.
+	Settle time.Duration
+	// Lanes is how many Apply calls may run at once; 0 means DefaultLanes.
+	Lanes int
+}
+
+// DefaultLanes bounds concurrent Apply calls. The vendor's own limits are
+// kept by the connection's budget; this bounds memory and open spans.
+const DefaultLanes = 8
+
+// Deps is what a sink works with.
+type Deps struct {
+	Bus    *bus.Bus
+	Target connector.Target
+	Log    *slog.Logger
+	Tracer trace.Tracer
+	Meter  *Meter
+	// Jitter returns a number in [0,1); nil means a random one.
+	Jitter func() float64
+}
+
+// Sink is one running connection.
+type Sink struct {
+	Config
+	Deps
+	ledger *ledger.Ledger
+	puller *bus.Puller
+	events *bus.Group
+	state  jetstream.KeyValue
+	gate   *gate
+	owner  string
+
+	mu   sync.Mutex
+	busy map[string]bool // subjects that a lane works on
+	wg   sync.WaitGroup
+	free chan struct{} // one token per free lane
+}
+
+const (
+	// pullWait bounds how long an idle sink blocks in one pull.
+	pullWait = 5 * time.Second
+	// lease is how long a worker may take over one document before another
+	// may assume that it died. It must exceed any vendor's time-out, and is
+	// renewed by nobody: Apply has this much time.
+	lease = 3 * time.Minute
+	// sweepEvery is how often everything that is held is looked at again.
+	sweepEvery = time.Minute
+)
+
+// New opens the connection's ledger and durable.
+func New(ctx context.Context, c Config, d Deps) (*Sink, error) {
+	if c.Lanes == 0 {
+		c.Lanes = DefaultLanes
+	}
+	if d.Jitter == nil {
+		d.Jitter = rand.Float64
+	}
+	s := &Sink{Config: c, Deps: d, busy: map[string]bool{}, owner: nuid.Next(), free: make(chan struct{}, c.Lanes)}
+	for range c.Lanes {
+		s.free <- struct{}{}
+	}
+	var err error
+	if s.ledger, err = ledger.Open(ctx, d.Bus.JetStream(), bus.LedgerBucket(c.Connection)); err != nil {
+		return nil, err
+	}
+	if s.puller, err = d.Bus.Puller(ctx, events.StreamHub, bus.SinkDurable(c.Connection)); err != nil {
+		return nil, err
+	}
+	if s.state, err = d.Bus.JetStream().KeyValue(ctx, bus.BucketConnections); err != nil {
+		return nil, err
+	}
+	s.events = bus.NewGroup(d.Bus)
+	s.gate = newGate(s)
+	return s, nil
+}
+
+// Run works until ctx ends, then lets the calls under way finish.
+func (s *Sink) Run(ctx context.Context) error {
+	s.gate.report(ctx, events.Condition{State: stateRunning})
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	sweeping := make(chan struct{})
+	go func() {
+		defer close(sweeping)
+		s.sweep(ctx)
+	}()
+	for ctx.Err() == nil {
+		if err := s.gate.wait(ctx); err != nil {
+			break
+		}
+		if err := s.round(ctx, work); err != nil {
+			s.Log.Error("sink: pull", "connection", s.Connection, "error", err)
+			pause(ctx, time.Second)
+		}
+	}
+	s.wg.Wait()
+	<-sweeping
+	s.events.Close()
+	return nil
+}
+
+// round pulls what the free lanes can take and hands it to them. The lanes
+// live in work, which outlasts ctx: what was begun is finished.
+func (s *Sink) round(ctx, work context.Context) error {
+	select {
+	case <-s.free:
+		s.free <- struct{}{}
+	case <-ctx.Done():
+		return nil
+	}
+	size := s.Target.BatchSize()
+	limit := max(len(s.free), 1) * size
+	if s.gate.probing() {
+		limit = 1 // a half-open breaker lets one call through
+	}
+	pulled, err := s.puller.Pull(ctx, limit, pullWait)
+	if err != nil {
+		return err
+	}
+	for _, batch := range s.batches(pulled, size) {
+		<-s.free
+		s.wg.Add(1)
+		go func() {
+			defer s.wg.Done()
+			defer func() { s.free <- struct{}{} }()
+			defer s.done(batch)
+			s.process(work, batch)
+		}()
+	}
+	return nil
+}
+
+// batches groups messages by object type, at most size to a batch, and gives
+// back what can't be worked on now: a document that is not settled yet, and
+// one whose subject a lane is still working on.
+func (s *Sink) batches(pulled []bus.Delivered, size int) [][]bus.Delivered {
+	var order []string
+	groups := map[string][]bus.Delivered{}
+	for _, m := range pulled {
+		if wait := s.Settle - time.Since(m.Time); wait > 0 {
+			// If it is replaced meanwhile, the newer one comes instead.
+			s.again(m, wait)
+			continue
+		}
+		if !s.claim(m.Subject) {
+			s.again(m, busyWait)
+			continue
+		}
+		object := objectOf(m.Subject)
+		if _, ok := groups[object]; !ok {
+			order = append(order, object)
+		}
+		groups[object] = append(groups[object], m)
+	}
+	var out [][]bus.Delivered
+	for _, o := range order {
+		for g := groups[o]; len(g) > 0; {
+			n := min(size, len(g))
+			out = append(out, g[:n:n])
+			g = g[n:]
+		}
+	}
+	return out
+}
+
+// busyWait is how long a second delivery for a subject waits for the first.
+const busyWait = 500 * time.Millisecond
+
+func (s *Sink) claim(subject string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[subject] {
+		return false
+	}
+	s.busy[subject] = true
+	return true
+}
+
+func (s *Sink) done(batch []bus.Delivered) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range batch {
+		delete(s.busy, m.Subject)
+	}
+}
+
+func (s *Sink) again(m bus.Delivered, delay time.Duration) {
+	if err := m.Again(delay); err != nil {
+		s.Log.Warn("sink: nak", "connection", s.Connection, "error", err)
+	}
+}
+
+// objectOf returns the object type in a desired document's subject.
+func objectOf(subject string) string {
+	t, err := events.SubjectTokens(subject)
+	if err != nil || len(t) < 4 {
+		return ""
+	}
+	return t[3]
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,224 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/bus"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/ledger"
+)
+
+// conclude does what follows from a result: store it, tell it, ack it.
+func (s *Sink) conclude(j *job, r connector.Result) {
+	ctx, cancel := context.WithTimeout(trace.ContextWithSpan(context.Background(), j.span), 30*time.Second)
+	defer cancel()
+	j.ctx = ctx
+	if r.Err == nil {
+		s.succeed(j, r)
+		return
+	}
+	attempt := 1
+	if j.entry.Sending != nil {
+		attempt = j.entry.Sending.Attempts + 1
+	}
+	v := fault.Judge(r.Err, attempt, s.Jitter())
+	j.fail(r.Err)
+	s.Meter.Failed(s.Connection, fault.KindOf(r.Err).String())
+	s.Log.Info("sink: attempt failed", "connection", s.Connection, "record", j.desired.Record.String(),
+		"object", j.desired.Object, "attempt", attempt, "kind", fault.KindOf(r.Err).String(), "delay", v.Delay, "error", r.Err)
+	switch v.Action {
+	case fault.Hold:
+		s.hold(j, r.Err)
+	case fault.Quarantine:
+		s.quarantine(j, r.Err, attempt, v.Alert)
+	case fault.Wait:
+		s.retry(j, v.Delay, attempt-1, false, j.stillUnknown())
+	case fault.Pause:
+		s.gate.refuse(ctx, r.Err)
+		s.retry(j, pauseBase, attempt-1, false, j.stillUnknown())
+	case fault.LookUp:
+		s.retry(j, v.Delay, attempt, false, true)
+	case fault.Reapply:
+		s.retry(j, v.Delay, attempt, true, j.stillUnknown())
+	default: // Retry, Stop
+		s.retry(j, v.Delay, attempt, false, j.stillUnknown())
+	}
+}
+
+// stillUnknown reports whether an earlier try is still open: an error that is
+// itself clear does not settle what happened before.
+func (j *job) stillUnknown() bool {
+	return j.entry.Sending != nil && j.entry.Sending.Unknown && j.doc.ExternalID == ""
+}
+
+// retry notes the attempt and gives the message back.
+func (s *Sink) retry(j *job, delay time.Duration, attempts int, reapply, unknown bool) {
+	if snd := j.entry.Sending; snd != nil {
+		next := *snd
+		next.Attempts, next.Reapply, next.Unknown = attempts, reapply, unknown
+		next.Lease = time.Time{} // any replica may go on
+		e := j.entry
+		e.Sending = &next
+		if j.doc.ExternalID != "" {
+			e.ID = j.doc.ExternalID
+		}
+		// When this fails the stored entry says "unknown", which is safe.
+		if _, err := s.ledger.Save(j.ctx, j.desired.Object, j.desired.Record, e); err != nil {
+			s.Log.Warn("sink: attempt not stored", "connection", s.Connection, "error", err)
+		}
+	}
+	s.giveBack(j, max(delay, 10*time.Millisecond))
+}
+
+// succeed stores the outcome in the ledger, tells it, releases what waited
+// for the object, and acks: in this order.
+func (s *Sink) succeed(j *job, r connector.Result) {
+	isNew := j.entry.ID == ""
+	o := s.outcome(j, events.StateDone)
+	o.ID, o.Number, o.URL, o.Effect, o.Seen = r.ID, r.Number, r.URL, r.Effect, r.Seen
+	if o.ID == "" {
+		o.ID = j.doc.ExternalID
+	}
+	e := j.entry
+	e.ID, e.Hash, e.Outcome, e.Sending = o.ID, j.desired.Hash, o, nil
+	if r.Number != "" {
+		e.Number = r.Number
+	}
+	if r.URL != "" {
+		e.URL = r.URL
+	}
+	if _, err := s.ledger.Save(j.ctx, j.desired.Object, j.desired.Record, e); err != nil {
+		// The next delivery finds "sending" and looks the object up.
+		s.Log.Warn("sink: outcome not stored, will look it up", "connection", s.Connection, "error", err)
+		s.giveBack(j, time.Second)
+		return
+	}
+	s.Meter.Applied(s.Connection, string(r.Effect))
+	s.Log.Info("sink: written", "connection", s.Connection, "record", j.desired.Record.String(), "object", j.desired.Object,
+		"effect", string(r.Effect), "id", o.ID, "attempt", o.Attempts)
+	if !s.finish(j, o) {
+		return
+	}
+	if isNew {
+		s.release(j.ctx, events.Ref{Object: j.desired.Object, Record: j.desired.Record})
+	}
+}
+
+func (s *Sink) outcome(j *job, state events.State) *events.Outcome {
+	o := &events.Outcome{
+		Connection: s.Connection, Entity: j.desired.Entity, Object: j.desired.Object, Record: j.desired.Record,
+		State: state, ID: j.entry.ID, Number: j.entry.Number, URL: j.entry.URL,
+		Hash: j.desired.Hash, Sequence: j.msg.Seq, At: time.Now().UTC(), Attempts: 1,
+	}
+	if j.entry.Sending != nil {
+		o.Attempts = j.entry.Sending.Attempts + 1
+	}
+	return o
+}
+
+// finish publishes the outcome, if there is one, and acks. It reports whether
+// both worked; otherwise the message comes again.
+func (s *Sink) finish(j *job, o *events.Outcome) bool {
+	if o != nil {
+		if err := s.tell(j, o); err != nil {
+			s.Log.Warn("sink: outcome not published", "connection", s.Connection, "error", err)
+			s.giveBack(j, time.Second)
+			return false
+		}
+		j.span.SetAttributes(attribute.String("spoke.state", string(o.State)), attribute.String("spoke.effect", string(o.Effect)))
+	}
+	ctx, cancel := context.WithTimeout(j.ctx, 10*time.Second)
+	defer cancel()
+	if err := j.msg.Settle(ctx); err != nil {
+		s.Log.Warn("sink: ack", "connection", s.Connection, "error", err)
+	}
+	j.span.End()
+	return true
+}
+
+// tell publishes the outcome event. Its id is the same for every delivery of
+// one document, so that merging it twice changes nothing.
+func (s *Sink) tell(j *job, o *events.Outcome) error {
+	id := fmt.Sprintf("%s.%s.%s.%d.%s", s.Connection, o.Object, o.Record, o.Sequence, o.State)
+	e := events.NewOutcome(s.Kind.Name, id, *o)
+	subject := events.EventSubject(s.Tenant, s.Connection, o.Entity, events.OpWritten, o.Record.String())
+	m, err := bus.EncodeEvent(j.ctx, subject, e)
+	if err != nil {
+		return err
+	}
+	return s.events.Publish(j.ctx, m)
+}
+
+// quarantine sets a document apart with its reason. A newer document for the
+// object is tried as usual.
+func (s *Sink) quarantine(j *job, cause error, attempts int, alert bool) {
+	p := fault.Problem(cause)
+	q := events.Quarantined{
+		Service: s.Kind.Name + "-sink", Connection: s.Connection, Entity: j.desired.Entity, Record: j.desired.Record,
+		Problem: *p, Attempts: attempts, Stream: events.StreamHub, Subject: j.msg.Subject, Sequence: j.msg.Seq,
+		Trace: j.span.SpanContext().TraceID().String(), At: time.Now().UTC(), Original: original(j.msg.Data),
+	}
+	b, err := json.Marshal(q)
+	if err == nil {
+		subject := events.QuarantineSubject(q.Service, s.Connection, p.Kind, j.desired.Entity,
+			j.desired.Object+"/"+j.desired.Record.String())
+		_, err = s.Bus.Publish(j.ctx, bus.Message{Subject: subject, Data: b})
+	}
+	if err != nil {
+		s.Log.Error("sink: quarantine not stored, will try again", "connection", s.Connection, "error", err)
+		s.giveBack(j, time.Second)
+		return
+	}
+	s.Meter.Quarantined(s.Connection)
+	if alert {
+		s.alert(j.ctx, events.Alert{Severity: "warning", Kind: p.Kind, Record: j.desired.Record, Message: p.Message, Hint: p.Hint})
+	}
+	if j.desired.Record.IsZero() { // the document could not even be read
+		s.finish(j, nil)
+		return
+	}
+	o := s.outcome(j, events.StateQuarantined)
+	o.Error, o.Attempts = p, attempts
+	s.settle(j, o)
+}
+
+// settle stores an outcome other than done in the ledger and finishes. A call
+// that may have taken effect stays on record, so that the next document looks
+// it up. ErrTaken is passed over: another worker knows more, or the entry
+// could not be read, and what can't be read is not overwritten.
+func (s *Sink) settle(j *job, o *events.Outcome) {
+	e := j.entry
+	e.Outcome = o
+	if j.stillUnknown() {
+		open := *e.Sending
+		open.Lease = time.Time{}
+		e.Sending = &open
+	} else {
+		e.Sending = nil
+	}
+	if _, err := s.ledger.Save(j.ctx, j.desired.Object, j.desired.Record, e); err != nil && !errors.Is(err, ledger.ErrTaken) {
+		s.Log.Warn("sink: outcome not stored", "connection", s.Connection, "error", err)
+	}
+	s.finish(j, o)
+}
+
+// original keeps data that is no JSON as a JSON string.
+func original(data []byte) json.RawMessage {
+	if json.Valid(data) {
+		return data
+	}
+	b, err := json.Marshal(string(data))
+	if err != nil {
+		return json.RawMessage(`""`)
+	}
+	return b
+}

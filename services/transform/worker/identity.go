@@ -1,0 +1,114 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/hub"
+)
+
+// native reports whether the ids of a speaker name records by themselves: the
+// hub's do, as they are; an upstream's do, with its name in front.
+func (w *Worker) native(x events.External) (events.Key, bool) {
+	kind, connected := w.Kinds[x.Connection]
+	if !connected {
+		return events.Key{Entity: events.Entity(x.Object), ID: x.Connection + "-" + x.ID}, events.Entity(x.Object).Known()
+	}
+	if !kind.Hub {
+		return events.Key{}, false
+	}
+	o, ok := kind.Object(x.Object)
+	return events.Key{Entity: o.Entity, ID: x.ID}, ok
+}
+
+// identify finds the golden record of every fact: by the hub's own id, by the
+// key that the vendor's object carries, by what is known of the vendor's id,
+// or else a new record named after the vendor's object.
+func (w *Worker) identify(ctx context.Context, facts []fact) error {
+	unknown := map[events.External]bool{}
+	for i := range facts {
+		c := facts[i].Change
+		if c == nil {
+			facts[i].key = facts[i].Outcome.Record
+			continue
+		}
+		w.wants(c.External(), unknown)
+		hub.EachLink(c.Entity, c.Fields, func(l events.Link) {
+			if !l.Resolved() {
+				x := l.External()
+				if x.Connection == "" {
+					x.Connection = c.Connection
+				}
+				w.wants(x, unknown)
+			}
+		})
+	}
+	if err := w.loadAliases(ctx, unknown); err != nil {
+		return err
+	}
+	for i := range facts {
+		if c := facts[i].Change; c != nil {
+			facts[i].key = w.recordOf(*c)
+			resolved := hub.Resolve(*c, w.find)
+			facts[i].Change = &resolved
+		}
+	}
+	return nil
+}
+
+// wants notes an external whose record has to be looked up.
+func (w *Worker) wants(x events.External, unknown map[events.External]bool) {
+	if _, ok := w.native(x); ok || w.alias.Contains(x) {
+		return
+	}
+	unknown[x] = true
+}
+
+func (w *Worker) loadAliases(ctx context.Context, unknown map[events.External]bool) error {
+	if len(unknown) == 0 {
+		return nil
+	}
+	bySubject := make(map[string]events.External, len(unknown))
+	subjects := make([]string, 0, len(unknown))
+	for x := range unknown {
+		s := events.AliasSubject(w.Tenant, x)
+		bySubject[s] = x
+		subjects = append(subjects, s)
+	}
+	found, err := w.Bus.Last(ctx, events.StreamHub, subjects)
+	if err != nil {
+		return err
+	}
+	for s, m := range found {
+		var k events.Key
+		if err := json.Unmarshal(m.Data, &k); err != nil {
+			return fmt.Errorf("transform: alias %s: %w", s, err)
+		}
+		w.alias.Add(bySubject[s], k)
+	}
+	return nil
+}
+
+// find is the hub.Resolver: what is known of a vendor's object.
+func (w *Worker) find(x events.External) (events.Key, bool) {
+	if k, ok := w.native(x); ok {
+		return k, true
+	}
+	return w.alias.Get(x)
+}
+
+func (w *Worker) recordOf(c events.Change) events.Key {
+	x := c.External()
+	if k, ok := w.native(x); ok {
+		return k
+	}
+	if !c.Record.IsZero() {
+		return c.Record
+	}
+	if k, ok := w.alias.Get(x); ok {
+		return k
+	}
+	return events.Key{Entity: c.Entity, ID: c.Connection + "-" + c.ID}
+}

@@ -1,0 +1,365 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/bus"
+	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/hub"
+)
+
+// change is what a round does to one record.
+type change struct {
+	key    events.Key
+	facts  []fact
+	relink bool // links may be known by now
+	before cached
+
+	after  events.Record
+	dirty  bool
+	msgs   []bus.Message
+	learnt []events.External // vendor objects whose record is known from now on
+	waits  []events.External // vendor objects whose record is not known
+	span   trace.Span
+}
+
+const (
+	roundLimit = 30 * time.Second
+	// casTries bounds how often a batch is computed anew after losing a
+	// compare-and-set to another replica.
+	casTries  = 8
+	giveAgain = 2 * time.Second
+)
+
+// round merges, routes and commits units, and acks them. It is finished even
+// when run ends meanwhile.
+func (w *Worker) round(run context.Context, units []*unit) {
+	ctx, cancel := context.WithTimeout(context.Background(), roundLimit)
+	defer cancel()
+	var facts []fact
+	for _, u := range units {
+		facts = append(facts, u.facts...)
+	}
+	if err := w.identify(ctx, facts); err != nil {
+		w.postpone(units, err)
+		return
+	}
+	ready, incomplete := w.enrich.split(ctx, units, facts)
+	if len(incomplete) > 0 {
+		select {
+		case w.enrich.incomplete <- incomplete:
+		case <-run.Done(): // not acked: delivered again
+		}
+	}
+	w.commitAll(ctx, byRecord(ready))
+}
+
+func (w *Worker) postpone(units []*unit, err error) {
+	w.Log.Warn("transform: round postponed", "units", len(units), "error", err)
+	for _, u := range units {
+		u.again(giveAgain)
+	}
+}
+
+// byRecord gathers the facts of each record, in order of arrival.
+func byRecord(facts []fact) []*change {
+	var order []*change
+	byKey := map[events.Key]*change{}
+	for _, f := range facts {
+		c := byKey[f.key]
+		if c == nil {
+			c = &change{key: f.key}
+			byKey[f.key] = c
+			order = append(order, c)
+		}
+		c.facts = append(c.facts, f)
+	}
+	return order
+}
+
+// commitAll computes every change and commits them in batches that fit. What
+// becomes known on the way releases what waited for it.
+func (w *Worker) commitAll(ctx context.Context, changes []*change) {
+	for len(changes) > 0 {
+		var learnt, waits []events.External
+		for _, batch := range w.compute(ctx, changes) {
+			if w.commit(ctx, batch) {
+				for _, c := range batch {
+					learnt = append(learnt, c.learnt...)
+					waits = append(waits, c.waits...)
+				}
+			}
+		}
+		changes = w.followUp(ctx, learnt, waits)
+	}
+}
+
+// compute loads, merges and routes, and packs the results into batches of at
+// most bus.MaxBatch messages.
+func (w *Worker) compute(ctx context.Context, changes []*change) [][]*change {
+	if err := w.load(ctx, changes); err != nil {
+		w.Log.Warn("transform: load", "error", err)
+		w.release(changes, giveAgain)
+		return nil
+	}
+	var batches [][]*change
+	size := 0
+	for _, c := range changes {
+		if err := w.derive(ctx, c); err != nil {
+			w.setApart(ctx, c, err)
+			continue
+		}
+		if n := len(c.msgs); len(batches) == 0 || size+n > bus.MaxBatch {
+			batches = append(batches, nil)
+			size = 0
+		}
+		batches[len(batches)-1] = append(batches[len(batches)-1], c)
+		size += len(c.msgs)
+	}
+	return batches
+}
+
+// load fills in the records that the changes start from.
+func (w *Worker) load(ctx context.Context, changes []*change) error {
+	var subjects []string
+	bySubject := map[string]*change{}
+	for _, c := range changes {
+		s := events.RecordSubject(w.Tenant, c.key)
+		if hit, ok := w.cache.Get(s); ok {
+			c.before = hit
+			continue
+		}
+		c.before = cached{rec: events.Record{Tenant: w.Tenant, Key: c.key}}
+		bySubject[s] = c
+		subjects = append(subjects, s)
+	}
+	if len(subjects) == 0 {
+		return nil
+	}
+	found, err := w.Bus.Last(ctx, events.StreamHub, subjects)
+	if err != nil {
+		return err
+	}
+	for s, m := range found {
+		var rec events.Record
+		if err := json.Unmarshal(m.Data, &rec); err != nil {
+			return fmt.Errorf("record %s: %w", bySubject[s].key, err)
+		}
+		bySubject[s].before = cached{rec: rec, seq: m.Seq}
+	}
+	return nil
+}
+
+// derive computes one record's next version and messages. A panic is an
+// error of this record alone.
+func (w *Worker) derive(ctx context.Context, c *change) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fault.New(fault.Internal, "transform", "panic: %v", p)
+		}
+	}()
+	c.msgs, c.learnt, c.waits = nil, nil, nil
+	facts := make([]hub.Fact, len(c.facts))
+	for i, f := range c.facts {
+		facts[i] = f.Fact
+	}
+	rec, merged := hub.Merge(c.before.rec, facts, w.Policy)
+	relinked := false
+	if c.relink {
+		rec, relinked = hub.Relink(rec, w.find)
+	}
+	c.dirty = merged || relinked
+	c.after = rec
+	if !c.dirty {
+		return nil
+	}
+	rec, wanted, failed := hub.Route(rec, w.Flows.For(c.key.Entity))
+	c.after = rec
+	header := w.open(ctx, c)
+	if err := c.add(w, header, wanted); err != nil {
+		return err
+	}
+	for _, f := range failed {
+		if err := w.flowFailed(ctx, c, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open starts the record's span and returns the headers of its messages. The
+// span continues the first fact's trace and links to the others'.
+func (w *Worker) open(ctx context.Context, c *change) nats.Header {
+	h := nats.Header{}
+	if len(c.facts) == 0 {
+		return h
+	}
+	if c.span == nil {
+		links := make([]trace.Link, 0, len(c.facts)-1)
+		for _, f := range c.facts[1:] {
+			if f.span.IsValid() && f.span.TraceID() != c.facts[0].span.TraceID() {
+				links = append(links, trace.Link{SpanContext: f.span})
+			}
+		}
+		parent := trace.ContextWithRemoteSpanContext(ctx, c.facts[0].span)
+		_, c.span = w.Tracer.Start(parent, "process events", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(links...),
+			trace.WithAttributes(
+				attribute.String("messaging.system", "nats"),
+				attribute.String("messaging.operation.type", "process"),
+				attribute.String("messaging.operation.name", "process"),
+				attribute.String("messaging.destination.name", events.StreamEvents),
+				attribute.String("messaging.consumer.group.name", bus.DurableTransform),
+				attribute.Int("messaging.batch.message_count", len(c.facts)),
+				attribute.String("spoke.record", c.key.String())))
+	}
+	bus.Inject(trace.ContextWithSpan(ctx, c.span), h)
+	return h
+}
+
+// add makes the messages of a change: the record first, under
+// compare-and-set, then what it wants.
+func (c *change) add(w *Worker, h nats.Header, wanted []events.Desired) error {
+	data, err := json.Marshal(c.after)
+	if err != nil {
+		return fault.New(fault.Internal, "transform", "record %s: %w", c.key, err)
+	}
+	c.msgs = append(c.msgs, bus.Message{
+		Subject: events.RecordSubject(w.Tenant, c.key), Data: data, Header: h, Expect: bus.Seq(c.before.seq),
+	})
+	for _, d := range wanted {
+		b, err := json.Marshal(d)
+		if err != nil {
+			return fault.New(fault.Internal, "transform", "desired %s of %s: %w", d.Object, c.key, err)
+		}
+		c.msgs = append(c.msgs, bus.Message{
+			Subject: events.DesiredSubject(w.Tenant, d.Connection, d.Object, c.key), Data: b, Header: h,
+		})
+	}
+	return c.addIdentity(w)
+}
+
+// addIdentity notes vendor ids that the record has learnt, and links that it
+// waits for.
+func (c *change) addIdentity(w *Worker) error {
+	key, err := json.Marshal(c.key)
+	if err != nil {
+		return err
+	}
+	for name, doc := range c.after.Docs {
+		x := events.External{Connection: doc.Connection, Object: doc.Object, ID: doc.ID}
+		if _, self := w.native(x); self || doc.ID == "" || c.before.rec.Docs[name].ID == doc.ID {
+			continue
+		}
+		c.learnt = append(c.learnt, x)
+		c.msgs = append(c.msgs, bus.Message{Subject: events.AliasSubject(w.Tenant, x), Data: key})
+	}
+	fields := make(events.Fields, len(c.after.Fields))
+	for name, f := range c.after.Fields {
+		fields[name] = f.Value
+	}
+	hub.EachLink(c.key.Entity, fields, func(l events.Link) {
+		if l.Resolved() || l.Connection == "" {
+			return
+		}
+		c.waits = append(c.waits, l.External())
+		c.msgs = append(c.msgs, bus.Message{Subject: events.WaitingSubject(w.Tenant, l.External(), c.key), Data: key})
+	})
+	return nil
+}
+
+// commit publishes one batch and acks. A lost compare-and-set is computed
+// anew on what stands there now.
+func (w *Worker) commit(ctx context.Context, batch []*change) bool {
+	for try := 0; ; try++ {
+		var msgs []bus.Message
+		for _, c := range batch {
+			msgs = append(msgs, c.msgs...)
+		}
+		last, err := uint64(0), error(nil)
+		if len(msgs) > 0 {
+			last, err = w.Bus.Batch(ctx, msgs)
+		}
+		if err == nil {
+			w.committed(batch, last-uint64(len(msgs)))
+			return true
+		}
+		w.Meter.conflict()
+		if try >= casTries || ctx.Err() != nil {
+			w.Log.Warn("transform: commit", "records", len(batch), "error", err)
+			w.release(batch, giveAgain)
+			return false
+		}
+		if !errors.Is(err, bus.ErrStale) {
+			// It may have been stored: start from what is there.
+			w.Log.Warn("transform: commit, trying again", "error", err)
+		}
+		if batch = w.recompute(ctx, batch); batch == nil {
+			return false
+		}
+	}
+}
+
+// recompute starts from what HUB holds now. When the batch no longer fits,
+// its facts are delivered again.
+func (w *Worker) recompute(ctx context.Context, batch []*change) []*change {
+	for _, c := range batch {
+		w.cache.Remove(events.RecordSubject(w.Tenant, c.key))
+	}
+	again := w.compute(ctx, batch)
+	if len(again) == 1 {
+		return again[0]
+	}
+	for _, b := range again {
+		w.release(b, 0)
+	}
+	return nil
+}
+
+// committed remembers the new versions and acks. before is the sequence that
+// stood before the batch's first message.
+func (w *Worker) committed(batch []*change, before uint64) {
+	seq := before
+	for _, c := range batch {
+		if len(c.msgs) > 0 {
+			w.cache.Add(events.RecordSubject(w.Tenant, c.key), cached{rec: c.after, seq: seq + 1})
+			seq += uint64(len(c.msgs))
+		} else {
+			w.cache.Add(events.RecordSubject(w.Tenant, c.key), c.before)
+		}
+		for _, x := range c.learnt {
+			w.alias.Add(x, c.key)
+		}
+		w.Meter.merged(len(c.facts), c.dirty)
+		c.close()
+		for _, f := range c.facts {
+			f.unit.committed(1)
+		}
+	}
+}
+
+func (c *change) close() {
+	if c.span != nil {
+		c.span.End()
+		c.span = nil
+	}
+}
+
+// release gives the messages behind changes back.
+func (w *Worker) release(changes []*change, delay time.Duration) {
+	for _, c := range changes {
+		w.cache.Remove(events.RecordSubject(w.Tenant, c.key))
+		c.close()
+		for _, f := range c.facts {
+			f.unit.again(delay)
+		}
+	}
+}

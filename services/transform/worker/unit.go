@@ -1,0 +1,154 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/bus"
+	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/hub"
+)
+
+// unit is work that belongs together: facts that come from the same messages.
+// The messages are acked once every fact is committed.
+type unit struct {
+	facts []fact
+	msgs  []bus.Delivered
+	left  atomic.Int64
+	// needs are hub objects to be read first; complete is set once that was
+	// done.
+	needs    []events.External
+	complete bool
+}
+
+// fact is one thing to merge, with the trace it belongs to.
+type fact struct {
+	hub.Fact
+	unit *unit
+	span trace.SpanContext
+	key  events.Key
+}
+
+// committed notes that n facts are in HUB, and acks after the last one.
+func (u *unit) committed(n int) {
+	if u.left.Add(-int64(n)) > 0 {
+		return
+	}
+	for _, m := range u.msgs {
+		_ = m.Ack() // a lost ack means one more delivery, which is a no-op
+	}
+}
+
+// again gives all messages back.
+func (u *unit) again(delay time.Duration) {
+	for _, m := range u.msgs {
+		_ = m.Again(delay) // without it they come back when their ack time is over
+	}
+}
+
+// intake decodes messages. Announcements go to the enricher; what can't be
+// decoded goes to quarantine.
+func (w *Worker) intake(ctx context.Context, msgs []bus.Delivered) []*unit {
+	units := make([]*unit, 0, len(msgs))
+	for _, m := range msgs {
+		u, err := w.decode(ctx, m)
+		switch {
+		case err != nil:
+			w.quarantineMessage(ctx, m, err)
+		case u == nil: // with the enricher now
+		default:
+			units = append(units, u)
+		}
+	}
+	return units
+}
+
+func (w *Worker) decode(ctx context.Context, m bus.Delivered) (*unit, error) {
+	e, err := bus.DecodeEvent(m.Stored)
+	if err != nil {
+		return nil, fault.New(fault.Malformed, "transform", "%w", err)
+	}
+	f := fact{Fact: hub.Fact{ID: e.ID}, span: trace.SpanContextFromContext(bus.ExtractEvent(ctx, m.Header, e))}
+	if e.IsOutcome() {
+		o, err := e.Outcome()
+		if err != nil {
+			return nil, fault.New(fault.Malformed, "transform", "%w", err)
+		}
+		f.Outcome = &o
+		return newUnit(m, f), nil
+	}
+	c, err := e.Change()
+	if err != nil {
+		return nil, fault.New(fault.Malformed, "transform", "%w", err)
+	}
+	if !c.Entity.Known() {
+		return nil, fault.New(fault.Malformed, "transform", "event %s: %q is no entity", e.ID, c.Entity)
+	}
+	f.Change = &c
+	if c.Signal && w.Readers[c.Connection] != nil {
+		w.enrich.announce(m, f)
+		return nil, nil
+	}
+	return newUnit(m, f), nil
+}
+
+func newUnit(m bus.Delivered, f fact) *unit {
+	u := &unit{msgs: []bus.Delivered{m}}
+	f.unit = u
+	u.facts = []fact{f}
+	u.left.Store(1)
+	return u
+}
+
+// quarantineMessage sets a message apart that can't be merged.
+func (w *Worker) quarantineMessage(ctx context.Context, m bus.Delivered, cause error) {
+	q := events.Quarantined{
+		Service: "transform", Problem: *fault.Problem(cause), Attempts: 1, Stream: events.StreamEvents,
+		Subject: m.Subject, Sequence: m.Seq, At: time.Now().UTC(), Original: original(m.Data),
+	}
+	if t, err := events.SubjectTokens(m.Subject); err == nil && len(t) > 5 {
+		q.Connection, q.Entity = t[2], events.Entity(t[3])
+	}
+	if err := w.quarantine(ctx, q, m.Subject); err != nil {
+		w.Log.Error("transform: quarantine not stored, will try again", "error", err)
+		_ = m.Again(time.Second)
+		return
+	}
+	_ = m.Ack()
+}
+
+func (w *Worker) quarantine(ctx context.Context, q events.Quarantined, id string) error {
+	b, err := json.Marshal(q)
+	if err != nil {
+		return err
+	}
+	connection := q.Connection
+	if connection == "" {
+		connection = "unknown"
+	}
+	_, err = w.Bus.Publish(ctx, bus.Message{
+		Subject: events.QuarantineSubject(q.Service, connection, q.Problem.Kind, q.Entity, id), Data: b,
+	})
+	if err == nil {
+		w.Meter.quarantined()
+		w.Log.Error("transform: set apart", "connection", q.Connection, "record", q.Record.String(), "kind", q.Problem.Kind, "problem", q.Problem.Message)
+	}
+	return err
+}
+
+// original keeps data that is no JSON as a JSON string.
+func original(data []byte) json.RawMessage {
+	if json.Valid(data) {
+		return data
+	}
+	b, err := json.Marshal(string(data))
+	if err != nil {
+		return json.RawMessage(`""`)
+	}
+	return b
+}
