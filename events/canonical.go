@@ -2,10 +2,12 @@ package events
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -14,7 +16,7 @@ import (
 // FieldError says what is wrong with one value from outside. It never holds
 // the value itself, so it may be logged.
 type FieldError struct {
-	// Path as in "lines[2].price.currency".
+	// Path as in "lines[2].price.currency"; empty for the object as a whole.
 	Path string
 	// Problem and Hint are "is a bare number" and "write {…}".
 	Problem string
@@ -23,7 +25,7 @@ type FieldError struct {
 
 // Error returns "path: problem; hint".
 func (e *FieldError) Error() string {
-	s := e.Path + ": " + e.Problem
+	s := cmp.Or(e.Path, "the object") + ": " + e.Problem
 	if e.Hint != "" {
 		s += "; " + e.Hint
 	}
@@ -48,23 +50,25 @@ func Canonical(e Entity, in map[string]json.RawMessage) (Fields, error) {
 	}
 	// Problems are told in the same order every time.
 	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
-	return canonicalMembers(e, members)
+	return canonicalMembers(e, members, false)
 }
 
 // CanonicalObject is Canonical for a JSON object as it came. A name must not
 // stand there twice.
 func CanonicalObject(e Entity, object []byte) (Fields, error) {
-	if !json.Valid(object) {
-		return nil, &FieldError{"data", errNoObject.Error(), ""}
+	if !utf8.Valid(object) || !json.Valid(object) {
+		return nil, &FieldError{Problem: errNoObject.Error()}
 	}
 	members, err := Members(object)
 	if err != nil {
-		return nil, &FieldError{"data", err.Error(), ""}
+		return nil, &FieldError{Problem: err.Error()}
 	}
-	return canonicalMembers(e, members)
+	return canonicalMembers(e, members, true)
 }
 
-func canonicalMembers(e Entity, members []Member) (Fields, error) {
+// canonicalMembers does the work; valid says that the values are known to be
+// JSON in UTF-8.
+func canonicalMembers(e Entity, members []Member, valid bool) (Fields, error) {
 	known := e.Fields()
 	if known == nil {
 		return nil, fmt.Errorf("%q is no entity (one of %s)", string(e), joinEntities())
@@ -76,7 +80,12 @@ func canonicalMembers(e Entity, members []Member) (Fields, error) {
 			c.unknown(m.Name, string(e), known)
 			continue
 		}
-		c.field(f, bytes.TrimSpace(m.Value))
+		v := bytes.TrimSpace(m.Value)
+		if !valid && (!utf8.Valid(v) || !json.Valid(v)) {
+			c.refuse(f.Name, "is no JSON value in UTF-8", "")
+			continue
+		}
+		c.field(f, v)
 	}
 	if err := c.err(); err != nil {
 		return nil, err
@@ -127,38 +136,42 @@ func (c *checker) field(f FieldType, raw json.RawMessage) {
 		c.out[f.Name] = raw // its own canonical form already
 		return
 	}
-	if !utf8.Valid(raw) || !json.Valid(raw) {
-		c.refuse(f.Name, "is no JSON value in UTF-8", "")
-		return
-	}
 	switch f.Kind {
 	case KindCustom:
 		c.custom(f.Name, raw)
 	case KindBool:
-		keep(c, f.Name, raw, c.boolean)
+		keep(c, f.Name, raw, c.boolean, strconv.AppendBool)
 	case KindDecimal:
-		keep(c, f.Name, raw, c.decimal)
+		keep(c, f.Name, raw, c.decimal, appendDecimal)
 	case KindMoney:
-		keep(c, f.Name, raw, c.money)
+		keep(c, f.Name, raw, c.money, appendMoney)
 	case KindTime:
-		keep(c, f.Name, raw, c.time)
-	case KindLink:
-		keep(c, f.Name, raw, c.link)
-	case KindLines:
-		keep(c, f.Name, raw, c.lines)
-	case KindString:
-		if f.Format == FormatDate {
-			keep(c, f.Name, raw, c.date)
-		} else {
-			keep(c, f.Name, raw, c.text)
+		if t, ok := c.time(f.Name, raw); ok {
+			c.out.Set(f.Name, t)
 		}
+	case KindLink:
+		keep(c, f.Name, raw, c.link, appendLink)
+	case KindLines:
+		keep(c, f.Name, raw, c.lines, appendLines)
+	case KindString:
+		c.string(f, raw)
 	}
 }
 
 // keep stores what read makes of raw, unless read refused it.
-func keep[T any](c *checker, name string, raw json.RawMessage, read func(string, json.RawMessage) (T, bool)) {
+func keep[T any](c *checker, name string, raw json.RawMessage, read func(string, json.RawMessage) (T, bool), write func([]byte, T) []byte) {
 	if v, ok := read(name, raw); ok {
-		c.out.Set(name, v)
+		c.out[name] = write(nil, v)
+	}
+}
+
+func (c *checker) string(f FieldType, raw json.RawMessage) {
+	read := c.text
+	if f.Format == FormatDate {
+		read = c.date
+	}
+	if s, ok := read(f.Name, raw); ok {
+		c.out.Set(f.Name, s) // which takes "" for cleared
 	}
 }
 
@@ -166,15 +179,7 @@ func keep[T any](c *checker, name string, raw json.RawMessage, read func(string,
 // would write in the very same bytes.
 func plainString(raw json.RawMessage) bool {
 	n := len(raw)
-	if n < 3 || raw[0] != '"' || raw[n-1] != '"' {
-		return false
-	}
-	for _, b := range raw[1 : n-1] {
-		if b < ' ' || b >= 0x7f || b == '"' || b == '\\' || b == '<' || b == '>' || b == '&' {
-			return false
-		}
-	}
-	return true
+	return n > 2 && raw[0] == '"' && raw[n-1] == '"' && plainText(raw[1:n-1])
 }
 
 func (c *checker) text(path string, raw json.RawMessage) (string, bool) {
@@ -257,42 +262,4 @@ func get(members []Member, name string) json.RawMessage {
 		}
 	}
 	return nil
-}
-
-func (c *checker) money(path string, raw json.RawMessage) (m Money, ok bool) {
-	const form = `write {"amount": "12.30", "currency": "EUR"}`
-	members, ok := c.object(path, raw, "is no amount of money", form, "amount", "currency")
-	if members == nil && !ok {
-		return Money{}, false
-	}
-	var read bool
-	if m.Amount, read = required(c, path+".amount", get(members, "amount"), form, c.decimal); !read {
-		ok = false
-	}
-	if m.Currency, read = required(c, path+".currency", get(members, "currency"), form, c.currency); !read {
-		ok = false
-	}
-	return m, ok
-}
-
-// required reads a value that must be there.
-func required[T any](c *checker, path string, raw json.RawMessage, form string, read func(string, json.RawMessage) (T, bool)) (v T, ok bool) {
-	if raw == nil {
-		c.refuse(path, "is missing", form)
-		return v, false
-	}
-	return read(path, raw)
-}
-
-func (c *checker) currency(path string, raw json.RawMessage) (string, bool) {
-	code, ok := c.text(path, raw)
-	if !ok {
-		return "", false
-	}
-	code = strings.ToUpper(code)
-	if _, ok := MinorUnits(code); !ok {
-		c.refuse(path, "is no currency", "write an ISO 4217 code, such as EUR")
-		return "", false
-	}
-	return code, true
 }

@@ -9,7 +9,46 @@ import (
 	"unicode/utf8"
 )
 
-// The canonical forms that hold other values: links, lines and custom fields.
+// The canonical forms that hold other values: money, links, lines and custom
+// fields.
+
+func (c *checker) money(path string, raw json.RawMessage) (m Money, ok bool) {
+	const form = `write {"amount": "12.30", "currency": "EUR"}`
+	members, ok := c.object(path, raw, "is no amount of money", form, "amount", "currency")
+	if members == nil && !ok {
+		return Money{}, false
+	}
+	var read bool
+	if m.Amount, read = required(c, path+".amount", get(members, "amount"), form, c.decimal); !read {
+		ok = false
+	}
+	if m.Currency, read = required(c, path+".currency", get(members, "currency"), form, c.currency); !read {
+		ok = false
+	}
+	return m, ok
+}
+
+// required reads a value that must be there.
+func required[T any](c *checker, path string, raw json.RawMessage, form string, read func(string, json.RawMessage) (T, bool)) (v T, ok bool) {
+	if raw == nil {
+		c.refuse(path, "is missing", form)
+		return v, false
+	}
+	return read(path, raw)
+}
+
+func (c *checker) currency(path string, raw json.RawMessage) (string, bool) {
+	code, ok := c.text(path, raw)
+	if !ok {
+		return "", false
+	}
+	code = strings.ToUpper(code)
+	if _, ok := MinorUnits(code); !ok {
+		c.refuse(path, "is no currency", "write an ISO 4217 code, such as EUR")
+		return "", false
+	}
+	return code, true
+}
 
 const linkForm = `write {"record": "company/9"}, or {"object": "customer", "id": "42"} for an object of your own`
 
@@ -124,7 +163,7 @@ func (c *checker) custom(path string, raw json.RawMessage) {
 			c.refuse(path+"."+quotePath(m.Name), "is no name of a custom field", "use 1 to 100 letters, digits and underscores")
 			continue
 		}
-		c.out.SetCustom(m.Name, anyValue(m.Value))
+		c.out[customPrefix+m.Name] = anyValue(m.Value)
 	}
 }
 
@@ -142,10 +181,19 @@ func ValidCustomName(name string) bool {
 	return true
 }
 
-// anyValue decodes a custom value; numbers stay digit by digit.
-func anyValue(raw json.RawMessage) (v any) {
+// anyValue returns the canonical form of a custom value: compact, names in
+// order, numbers digit by digit, and "" as cleared.
+func anyValue(raw json.RawMessage) json.RawMessage {
+	switch {
+	case string(raw) == `""`:
+		return null
+	case raw[0] != '"' && raw[0] != '{' && raw[0] != '[', plainString(raw):
+		return raw
+	}
+	var v any
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	_ = dec.Decode(&v) // found valid before
-	return v
+	b, _ := json.Marshal(v)
+	return b
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/spoke-sync/spoke/events"
 )
@@ -101,7 +102,7 @@ func TestCanonicalRefuses(t *testing.T) {
 		`{"company":{"object":"customer","id":42}}`:   `company.id: is no string; write it in quotes, or null to clear it`,
 		`{"company":{"object":"a\nb","id":"1"}}`:      `company.object: is no name; write 1 to 255 bytes without control characters`,
 		`{"company":{"record":"company/9","id":"1"}}`: `company: names its target twice; use either record, or object and id`,
-		`{"company":{"recrod":"company/9"}}`:          `company.recrod: is not known here; use record, connection, object, id`,
+		`{"company":{"rekord":"company/9"}}`:          `company.rekord: is not known here; use record, connection, object, id`,
 		`{"lines":{}}`:                                `lines: is no list of lines; write [{"name": …, "quantity": …, "price": …}]`,
 		`{"lines":[null]}`:                            `lines[0]: is no line; write an object`,
 		`{"lines":[{},{},{"price":{"amount":1,"currency":"EURO"}}]}`: `lines[2].price.currency: is no currency; write an ISO 4217 code, such as EUR`,
@@ -158,6 +159,44 @@ func TestCanonicalBoundsItsErrors(t *testing.T) {
 	require.Less(t, len(err.Error()), 5000)
 }
 
+// The values that are written without encoding/json are the same as with it.
+func TestCanonicalWritesLikeFieldsSet(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(rapid.String(), rapid.StringMatching(`[a-z<>&"\\ü\x{2028}]{0,5}`))
+		money := rapid.Custom(func(t *rapid.T) events.Money {
+			return events.Money{Amount: decimals().Draw(t, "amount"), Currency: rapid.SampledFrom([]string{"EUR", "JPY"}).Draw(t, "currency")}
+		})
+		link := rapid.Custom(func(t *rapid.T) events.Link {
+			id := rapid.StringMatching(`[a-z<>&"\\ü /]{1,5}`)
+			if rapid.Bool().Draw(t, "record") {
+				return events.Link{Record: events.Key{Entity: events.EntityCompany, ID: id.Draw(t, "id")}}
+			}
+			return events.Link{Object: id.Draw(t, "object"), ID: id.Draw(t, "id"), Connection: rapid.StringMatching(`[a-z]{0,3}`).Draw(t, "connection")}
+		})
+		line := rapid.Custom(func(t *rapid.T) events.Line {
+			l := events.Line{ID: text.Draw(t, "id"), Name: text.Draw(t, "name"), SKU: text.Draw(t, "sku")}
+			if rapid.Bool().Draw(t, "full") {
+				l.Product, l.Quantity, l.Price, l.Amount = link.Draw(t, "product"), decimals().Draw(t, "quantity"), money.Draw(t, "price"), money.Draw(t, "amount")
+			}
+			return l
+		})
+		want := events.Fields{}
+		want.Set("name", text.Draw(t, "name"))
+		want.Set("amount", money.Draw(t, "amount"))
+		want.Set("company", link.Draw(t, "company"))
+		want.Set("won", rapid.Bool().Draw(t, "won"))
+		want.Set("lines", rapid.SliceOf(line).Draw(t, "lines"))
+		want.Set("closeDate", "2026-01-31")
+		got, err := events.Canonical(events.EntityDeal, want)
+		require.NoError(t, err)
+		require.Empty(t, cmp.Diff(asText(want), asText(got)))
+		got, err = events.CanonicalObject(events.EntityDeal, nested(t, want))
+		require.NoError(t, err)
+		require.Empty(t, cmp.Diff(asText(want), asText(got)))
+	})
+}
+
 // Every field of a Line is understood: one that were forgotten would vanish.
 func TestCanonicalKnowsEveryLineField(t *testing.T) {
 	t.Parallel()
@@ -175,8 +214,7 @@ func TestCanonicalKnowsEveryLineField(t *testing.T) {
 }
 
 // nested is the inverse of Canonical: custom fields back in their object.
-func nested(t *testing.T, f events.Fields) []byte {
-	t.Helper()
+func nested(t require.TestingT, f events.Fields) []byte {
 	m := map[string]any{}
 	custom := map[string]any{}
 	for name, v := range f {

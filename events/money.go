@@ -58,8 +58,17 @@ func MustDecimal(s string) Decimal {
 // DecimalFromInt returns n as a Decimal.
 func DecimalFromInt(n int64) Decimal { return Decimal{*apd.New(n, 0)} }
 
-// String returns plain notation, never an exponent.
-func (d Decimal) String() string { return d.d.Text('f') }
+// String returns plain notation, never an exponent. Zero has neither a sign
+// nor zeros in front, as "-0.00" and "00" are no numbers to many readers.
+func (d Decimal) String() string { return string(d.appendTo(nil)) }
+
+func (d Decimal) appendTo(b []byte) []byte {
+	if !d.IsZero() {
+		return d.d.Append(b, 'f')
+	}
+	zero := apd.New(0, min(d.d.Exponent, 0))
+	return zero.Append(b, 'f')
+}
 
 // IsZero reports whether d is 0.
 func (d Decimal) IsZero() bool { return d.d.IsZero() }

@@ -15,7 +15,7 @@ import (
 func TestParseDecimal(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"0": "0", "-0": "0", "-0.00": "0.00", "12.30": "12.30", "-1": "-1", "+7": "7", "1e3": "1000", "15E-1": "1.5",
+		"0": "0", "-0": "0", "-0.00": "0.00", "0e5": "0", "-0e-2": "0.00", "12.30": "12.30", "-1": "-1", "+7": "7", "1e3": "1000", "15E-1": "1.5",
 		".5": "0.5", " 1 ": "1", "1e30": "1" + strings.Repeat("0", 30), "1e-30": "0." + strings.Repeat("0", 29) + "1",
 		strings.Repeat("9", 38): strings.Repeat("9", 38),
 	} {
@@ -76,7 +76,7 @@ func TestDecimalArithmeticIsExact(t *testing.T) {
 func TestDecimalRound(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"1.005": "1.01", "-1.005": "-1.01", "1.004999": "1.00", "2": "2.00", "0.001": "0.00", "99.995": "100.00",
+		"1.005": "1.01", "-1.005": "-1.01", "1.004999": "1.00", "2": "2.00", "0.001": "0.00", "-0.001": "0.00", "99.995": "100.00",
 	} {
 		require.Equal(t, want, events.MustDecimal(in).Round(2).String(), in)
 	}
@@ -88,6 +88,21 @@ func TestDecimalRound(t *testing.T) {
 		require.LessOrEqual(t, off.Abs(off).Cmp(new(big.Rat).Mul(half, unit)), 0)
 		require.Zero(t, d.Round(places).Cmp(d.Round(places).Round(places)))
 	})
+}
+
+// Zero is written the same way however it came about, and always as a number
+// of JSON.
+func TestDecimalZero(t *testing.T) {
+	t.Parallel()
+	thousand, none := events.MustDecimal("-1e3"), events.MustDecimal("0")
+	product, err := thousand.Mul(none)
+	require.NoError(t, err)
+	difference, err := thousand.Sub(thousand)
+	require.NoError(t, err)
+	for _, d := range []events.Decimal{product, difference, none, {}} {
+		require.Equal(t, "0", d.String())
+		require.True(t, d.IsZero())
+	}
 }
 
 func TestDecimalInt64(t *testing.T) {
@@ -189,6 +204,7 @@ func FuzzDecimalJSON(f *testing.F) {
 		}
 		text := d.String()
 		require.LessOrEqual(t, len(text), 80)
+		require.True(t, json.Valid([]byte(text)), "%s is no number of JSON", text)
 		require.NotContains(t, text, "E")
 		encoded, err := json.Marshal(d)
 		require.NoError(t, err)

@@ -29,7 +29,7 @@ func Members(raw []byte) ([]Member, error) {
 	if at(raw, i) != '{' {
 		return nil, errNoObject
 	}
-	var members []Member
+	members := make([]Member, 0, 8)
 	for i = skipSpace(raw, i+1); at(raw, i) != '}'; {
 		if at(raw, i) == ',' {
 			i = skipSpace(raw, i+1)

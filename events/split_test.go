@@ -3,7 +3,6 @@ package events_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"strings"
 	"testing"
 
@@ -19,7 +18,8 @@ func TestMembers(t *testing.T) {
 	want := [][2]string{{"a", "1"}, {"b\"\\", `{"x":["}]",{}]}`}, {"c", `"\\\"}"`}, {"", "null"}}
 	require.Len(t, got, len(want))
 	for i, m := range got {
-		require.Equal(t, want[i], [2]string{m.Name, string(m.Value)})
+		require.Equal(t, want[i][0], m.Name)
+		require.Equal(t, want[i][1], string(m.Value))
 	}
 	for in, reason := range map[string]string{
 		`{"a":1,"b":2,"\u0061":3}`: "gives a twice",
@@ -119,10 +119,10 @@ func TestCanonicalObject(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"name": `"x"`, "won": "true"}, asText(got))
 	for in, want := range map[string]string{
-		`{"name":"x"`:           "data: is no JSON object",
-		`[]`:                    "data: is no JSON object",
-		`null`:                  "data: is no JSON object",
-		`{"name":1,"name":2}`:   "data: gives name twice",
+		`{"name":"x"`:           "the object: is no JSON object",
+		`[]`:                    "the object: is no JSON object",
+		`null`:                  "the object: is no JSON object",
+		`{"name":1,"name":2}`:   "the object: gives name twice",
 		`{"name":1,"won":null}`: "name: is no string; write it in quotes, or null to clear it",
 		`{"amount":{"amount":1,"amount":2,"currency":"EUR"}}`: `amount: gives amount twice; write {"amount": "12.30", "currency": "EUR"}`,
 		`{"custom":{"a":1,"a":1}}`:                            `custom: gives a twice; write {"name": value}; a custom field is cleared by its name: {"name": null}`,
@@ -130,6 +130,6 @@ func TestCanonicalObject(t *testing.T) {
 		_, err := events.CanonicalObject(events.EntityDeal, []byte(in))
 		require.EqualError(t, err, want)
 		var field *events.FieldError
-		require.True(t, errors.As(err, &field))
+		require.ErrorAs(t, err, &field)
 	}
 }

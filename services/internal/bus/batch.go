@@ -35,11 +35,15 @@ func (b *Bus) Batch(ctx context.Context, msgs []Message) (last uint64, err error
 	for i, m := range msgs {
 		native[i] = m.native()
 	}
+	return b.batch(ctx, native)
+}
+
+func (b *Bus) batch(ctx context.Context, native []*nats.Msg) (last uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	ack, err := jetstreamext.PublishMsgBatch(ctx, b.js, native, jetstreamext.BatchFlowControl{})
 	if err != nil {
-		return 0, fmt.Errorf("bus: batch of %d: %w", len(msgs), classify(err))
+		return 0, fmt.Errorf("bus: batch of %d: %w", len(native), classify(err))
 	}
 	return ack.Sequence, nil
 }

@@ -14,8 +14,8 @@ type Message struct {
 	// Header holds what Spoke sets itself. Headers from outside never get
 	// here (rule 10).
 	Header nats.Header
-	// ID makes the server drop a repeat within its window. It is not used in
-	// atomic batches, where one known id would refuse the whole batch.
+	// ID makes the server drop a repeat within its window. Batch leaves it
+	// out, since one known id would refuse the whole batch; see Once.
 	ID string
 	// Expect makes the publish conditional: the last sequence on the subject
 	// must be *Expect, 0 meaning that there is none.

@@ -6,6 +6,7 @@ package connector
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -117,7 +118,24 @@ type Deps struct {
 	HTTP *http.Client
 	// Now is the clock for signatures.
 	Now func() time.Time
+	// Tokens keeps a rotating refresh token; nil means in memory only.
+	Tokens TokenStore
 }
+
+// TokenStore keeps the newest refresh token of one connection, for all
+// replicas.
+type TokenStore interface {
+	// Load returns the token and its revision; an empty token and revision 0
+	// when none was saved yet.
+	Load(ctx context.Context) (token string, revision uint64, err error)
+	// Save replaces the token that has the revision. It returns ErrTokenMoved
+	// when another replica saved one meanwhile.
+	Save(ctx context.Context, token string, revision uint64) error
+}
+
+// ErrTokenMoved is returned by TokenStore.Save for a revision that is not the
+// newest.
+var ErrTokenMoved = errors.New("another replica saved a token meanwhile")
 
 // Kind describes a vendor: what a connection of this kind is made of.
 type Kind struct {

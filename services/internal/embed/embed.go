@@ -3,8 +3,10 @@
 package embed
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -19,7 +21,8 @@ import (
 type Options struct {
 	// Dir is the data folder; it is created.
 	Dir string
-	// Listen is host:port for other processes; empty opens no socket.
+	// Listen is host:port for other processes; port 0 takes a free one. Empty
+	// opens no socket.
 	Listen string
 	// MaxBytes bounds what JetStream stores; 0 means three quarters of the
 	// free disk.
@@ -30,6 +33,7 @@ type Options struct {
 type Server struct {
 	*server.Server
 	lock *os.File
+	url  *url.URL
 }
 
 // format is the version of what is stored in the data folder. It is raised
@@ -54,22 +58,40 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := start(o)
+	token := rand.Text()
+	s, err := start(o, token)
 	if err != nil {
 		_ = lock.Close()
 		return nil, err
 	}
-	return &Server{Server: s, lock: lock}, nil
+	running := &Server{Server: s, lock: lock}
+	if o.Listen != "" {
+		if running.url, err = url.Parse(s.ClientURL()); err != nil {
+			running.Stop()
+			return nil, fmt.Errorf("embedded NATS: %w", err)
+		}
+		running.url.User = url.User(token)
+	}
+	return running, nil
 }
 
-func start(o Options) (*server.Server, error) {
+// URL is how programs reach the server, with the token that it asks for; empty
+// when it opened no socket. It is a secret.
+func (s *Server) URL() string {
+	if s.url == nil {
+		return ""
+	}
+	return s.url.String()
+}
+
+func start(o Options, token string) (*server.Server, error) {
 	if err := checkFormat(o.Dir); err != nil {
 		return nil, err
 	}
 	opts := &server.Options{
 		ServerName: "spoke", NoSigs: true, NoLog: true, DontListen: o.Listen == "",
 		JetStream: true, StoreDir: filepath.Join(o.Dir, "nats"), SyncAlways: true,
-		JetStreamMaxStore: o.MaxBytes, MaxPayload: 8 << 20,
+		JetStreamMaxStore: o.MaxBytes,
 	}
 	if o.Listen != "" {
 		host, port, ok := strings.Cut(o.Listen, ":")
@@ -77,7 +99,7 @@ func start(o Options) (*server.Server, error) {
 		if !ok || err != nil {
 			return nil, fmt.Errorf("nats listen address %q: want host:port, such as 127.0.0.1:4222", o.Listen)
 		}
-		opts.Host, opts.Port = host, n
+		opts.Host, opts.Port, opts.Authorization = host, n, token
 		if n == 0 {
 			opts.Port = server.RANDOM_PORT
 		}

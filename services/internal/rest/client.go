@@ -19,8 +19,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
-
 	"github.com/spoke-sync/spoke/services/internal/fault"
 )
 
@@ -32,15 +30,25 @@ const (
 	DefaultMaxBody = 16 << 20
 )
 
-// NewHTTP returns the client for vendors' APIs: traced, with time-outs, and
-// refusing redirects to another host, which would carry credentials there.
-func NewHTTP() *http.Client {
-	t := http.DefaultTransport.(*http.Transport).Clone()
+// NewTransport returns the transport for vendors' APIs, with time-outs.
+func NewTransport() *http.Transport {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		t = &http.Transport{Proxy: http.ProxyFromEnvironment}
+	}
+	t = t.Clone()
 	t.MaxIdleConnsPerHost = 32
 	t.ResponseHeaderTimeout = DefaultTimeout
+	return t
+}
+
+// NewHTTP returns a client for vendors' APIs that refuses redirects to another
+// host, which would carry credentials there. Time spent waiting for the
+// connection's budget, which is part of the transport, is not limited: each
+// call has its own deadline in its context.
+func NewHTTP(transport http.RoundTripper) *http.Client {
 	return &http.Client{
-		Transport: otelhttp.NewTransport(t),
-		Timeout:   DefaultTimeout,
+		Transport: transport,
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if req.URL.Host != via[0].URL.Host || req.URL.Scheme != via[0].URL.Scheme {
 				return fmt.Errorf("redirect from %s to another host %s refused", via[0].URL.Host, req.URL.Host)

@@ -2,7 +2,8 @@ package sink
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/spoke-sync/spoke/services/internal/telemetry"
 )
 
 // Meter counts what becomes of documents. The nil Meter counts nothing.
@@ -11,18 +12,13 @@ type Meter struct {
 	failures  *prometheus.CounterVec
 }
 
-// NewMeter registers the counters.
+// NewMeter registers the counters; all sinks of a process share them.
 func NewMeter(r prometheus.Registerer) *Meter {
-	f := promauto.With(r)
 	return &Meter{
-		documents: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "spoke_documents_total",
-			Help: "Desired documents by connection and what became of them.",
-		}, []string{"connection", "result"}),
-		failures: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "spoke_attempts_failed_total",
-			Help: "Failed attempts by connection and kind of error.",
-		}, []string{"connection", "kind"}),
+		documents: telemetry.Counter(r, "documents_total",
+			"Desired documents by connection and what became of them.", "connection", "result"),
+		failures: telemetry.Counter(r, "attempts_failed_total",
+			"Failed attempts by connection and kind of error.", "connection", "kind"),
 	}
 }
 

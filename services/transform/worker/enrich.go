@@ -37,6 +37,7 @@ type pending struct {
 	notBefore   time.Time // after a failed read
 	tries       int
 	reading     bool
+	alone       bool // read it by itself
 }
 
 // maxWaiting bounds what is kept in memory while a vendor can't be read; what
@@ -165,6 +166,10 @@ func (e *enricher) due(now time.Time) (groups []*group, next time.Duration) {
 		p.reading = true
 		k := [2]string{p.x.Connection, p.x.Object}
 		g := open[k]
+		if p.alone {
+			groups = append(groups, &group{connection: p.x.Connection, object: p.x.Object, members: []*pending{p}})
+			continue
+		}
 		if g == nil || len(g.members) >= e.w.Readers[p.x.Connection].BatchSize() {
 			g = &group{connection: p.x.Connection, object: p.x.Object}
 			open[k] = g
@@ -241,11 +246,13 @@ func (e *enricher) failed(ctx context.Context, g *group, err error) {
 	for _, p := range g.members {
 		p.tries++
 		p.reading = false
+		// One bad object must not keep the others from being read.
+		p.alone = p.alone || v.Action == fault.Quarantine
 		p.notBefore = time.Now().Add(max(v.Delay, 500*time.Millisecond))
 		if newer := e.waiting[p.x]; newer != p { // announced again meanwhile
 			newer.facts = append(p.facts, newer.facts...)
 			newer.msgs = append(p.msgs, newer.msgs...)
-			newer.tries, newer.notBefore = p.tries, p.notBefore
+			newer.tries, newer.notBefore, newer.alone = p.tries, p.notBefore, p.alone
 		}
 	}
 }
@@ -258,34 +265,31 @@ func (e *enricher) drop(p *pending) {
 	}
 }
 
-// deliver makes a unit of each object that was read. Further changes in the answer (a deal's lines
-// seen from the line item) go with the first.
+// deliver makes one unit of what was read: an answer may tell of objects that
+// nobody asked for (the deals of line items), so that an ack for any of the
+// announcements needs all of it to be committed.
 func (e *enricher) deliver(ctx context.Context, g *group, changes []events.Change, at trace.SpanContext) {
-	byID := map[string][]events.Change{}
-	for _, c := range changes {
-		id := c.ID
-		if c.Object != g.object {
-			id = g.members[0].x.ID
-		}
-		byID[id] = append(byID[id], c)
-	}
-	units := make([]*unit, 0, len(g.members))
+	u := &unit{}
+	announced := make(map[string]string, len(g.members))
 	for _, p := range g.members {
 		e.drop(p)
-		u := &unit{msgs: p.msgs}
-		id := p.eventID()
-		for _, c := range byID[p.x.ID] {
-			u.facts = append(u.facts, fact{unit: u, span: at, Fact: hub.Fact{ID: id, Change: &c}})
+		u.msgs = append(u.msgs, p.msgs...)
+		announced[p.x.ID] = p.eventID()
+	}
+	for _, c := range changes {
+		id, asked := announced[c.ID]
+		if !asked || c.Object != g.object {
+			id = g.members[0].eventID()
 		}
-		u.left.Store(int64(len(u.facts)))
-		if len(u.facts) == 0 {
-			u.committed(0)
-			continue
-		}
-		units = append(units, u)
+		u.facts = append(u.facts, fact{unit: u, span: at, Fact: hub.Fact{ID: id, Change: &c}})
+	}
+	u.left.Store(int64(len(u.facts)))
+	if len(u.facts) == 0 {
+		u.committed(0)
+		return
 	}
 	select {
-	case e.ready <- units:
+	case e.ready <- []*unit{u}:
 	case <-ctx.Done():
 	}
 }

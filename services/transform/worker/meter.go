@@ -2,33 +2,25 @@ package worker
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/spoke-sync/spoke/services/internal/telemetry"
 )
 
 // Meter counts what becomes of events. The nil Meter counts nothing.
 type Meter struct {
 	events    *prometheus.CounterVec
-	versions  prometheus.Counter
-	conflicts prometheus.Counter
+	versions  *prometheus.CounterVec
+	conflicts *prometheus.CounterVec
 	reads     *prometheus.CounterVec
 }
 
 // NewMeter registers the counters.
 func NewMeter(r prometheus.Registerer) *Meter {
-	f := promauto.With(r)
 	return &Meter{
-		events: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "spoke_events_total", Help: "Events by what became of them: merged, unchanged or quarantined.",
-		}, []string{"result"}),
-		versions: f.NewCounter(prometheus.CounterOpts{
-			Name: "spoke_record_versions_total", Help: "New versions of golden records.",
-		}),
-		conflicts: f.NewCounter(prometheus.CounterOpts{
-			Name: "spoke_commit_retries_total", Help: "Batches that were computed anew.",
-		}),
-		reads: f.NewCounterVec(prometheus.CounterOpts{
-			Name: "spoke_objects_read_total", Help: "Objects read to fill in announcements, by connection.",
-		}, []string{"connection"}),
+		events:    telemetry.Counter(r, "events_total", "Events by what became of them: merged, unchanged or quarantined.", "result"),
+		versions:  telemetry.Counter(r, "record_versions_total", "New versions of golden records."),
+		conflicts: telemetry.Counter(r, "commit_retries_total", "Batches that were computed anew."),
+		reads:     telemetry.Counter(r, "objects_read_total", "Objects read to fill in announcements, by connection.", "connection"),
 	}
 }
 
@@ -37,7 +29,7 @@ func (m *Meter) merged(facts int, dirty bool) {
 		return
 	}
 	if dirty {
-		m.versions.Inc()
+		m.versions.WithLabelValues().Inc()
 		m.events.WithLabelValues("merged").Add(float64(facts))
 		return
 	}
@@ -52,7 +44,7 @@ func (m *Meter) quarantined() {
 
 func (m *Meter) conflict() {
 	if m != nil {
-		m.conflicts.Inc()
+		m.conflicts.WithLabelValues().Inc()
 	}
 }
 

@@ -1,0 +1,197 @@
+package netsuite_test
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/connectors/netsuite"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/connectortest"
+	netsuitebox "github.com/spoke-sync/spoke/services/internal/sandbox/netsuite"
+	"github.com/spoke-sync/spoke/services/internal/secret"
+)
+
+// bundle is a connector on a sandbox of its own.
+type bundle struct {
+	box      *netsuitebox.Box
+	server   *httptest.Server
+	settings *netsuite.Settings
+	target   connector.Target
+	wire     *recorder
+}
+
+// setup opens the connector; change may adapt options and settings.
+func setup(t testing.TB, change func(*netsuitebox.Options, *netsuite.Settings)) *bundle {
+	t.Helper()
+	opts := netsuitebox.Options{CustomFields: []string{"custbody_source", "custentity_tier"}}
+	settings := netsuite.Kind().Settings().(*netsuite.Settings)
+	settings.Account = "1234567_SB1"
+	if change != nil {
+		change(&opts, settings)
+	}
+	box, err := netsuitebox.New(opts)
+	require.NoError(t, err)
+	t.Cleanup(box.Close)
+	server := httptest.NewServer(box)
+	t.Cleanup(server.Close)
+	settings.URL = server.URL
+	if settings.TBA != nil {
+		box.RegisterToken(netsuitebox.Token{
+			ConsumerKey: settings.TBA.ConsumerKey.Reveal(), ConsumerSecret: settings.TBA.ConsumerSecret.Reveal(),
+			TokenID: settings.TBA.TokenID.Reveal(), TokenSecret: settings.TBA.TokenSecret.Reveal(),
+		})
+	} else {
+		settings.OAuth2 = oauth2(t, box, "ES256")
+	}
+	b := &bundle{box: box, server: server, settings: settings, wire: &recorder{}}
+	t.Cleanup(b.wire.real.CloseIdleConnections)
+	b.open(t, time.Now)
+	return b
+}
+
+func (b *bundle) open(t testing.TB, now func() time.Time) {
+	t.Helper()
+	con, err := netsuite.Kind().Open(b.settings, connector.Deps{
+		Connection: "erp", Tenant: "acme", Log: slog.New(slog.DiscardHandler),
+		HTTP: &http.Client{Transport: b.wire}, Now: now,
+	})
+	require.NoError(t, err)
+	b.target = con.Target
+}
+
+func oauth2(t testing.TB, box *netsuitebox.Box, alg string) *netsuite.OAuth2 {
+	t.Helper()
+	c, err := box.GenerateClient(alg)
+	require.NoError(t, err)
+	return &netsuite.OAuth2{
+		ClientID: c.ClientID, CertificateID: c.CertificateID, PrivateKey: secret.New(c.PrivateKeyPEM), Alg: c.Alg,
+	}
+}
+
+func tba() *netsuite.TBA {
+	return &netsuite.TBA{
+		ConsumerKey: secret.New("consumer-key"), ConsumerSecret: secret.New("consumer secret/+"),
+		TokenID: secret.New("token-id"), TokenSecret: secret.New("token&secret=~"),
+	}
+}
+
+// recorder keeps the requests that went over the wire.
+type recorder struct {
+	real http.Transport
+	mu   sync.Mutex
+	seen []*http.Request
+}
+
+func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	r.mu.Lock()
+	r.seen = append(r.seen, req)
+	r.mu.Unlock()
+	return r.real.RoundTrip(req)
+}
+
+func (r *recorder) requests() []*http.Request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]*http.Request(nil), r.seen...)
+}
+
+// apply applies a document that must succeed.
+func (b *bundle) apply(t testing.TB, doc connector.Document) connector.Result {
+	t.Helper()
+	r := b.target.Apply(t.Context(), []connector.Document{doc})[0]
+	require.NoError(t, r.Err)
+	return r
+}
+
+// refuse applies a document that must not succeed.
+func (b *bundle) refuse(t testing.TB, doc connector.Document) error {
+	t.Helper()
+	r := b.target.Apply(t.Context(), []connector.Document{doc})[0]
+	require.Error(t, r.Err)
+	return r.Err
+}
+
+func document(object string, entity events.Entity, record events.Entity, id string, fields map[string]any) connector.Document {
+	return connector.Document{
+		Key: "spoke-" + string(record) + "-" + id, IdempotencyKey: object + id,
+		Desired: events.Desired{
+			Object: object, Entity: entity, Record: events.Key{Entity: record, ID: id},
+			Op: events.DesiredUpsert, Fields: fields,
+		},
+	}
+}
+
+func customer(id, name string) connector.Document {
+	return document("customer", events.EntityCompany, events.EntityCompany, id, map[string]any{
+		"companyName": name, "email": "billing" + id + "@example.com", "currency": "EUR",
+		"billAddr1": "1 Main Street", "billCity": "Springfield", "billCountry": "Germany", "custentity_tier": "gold",
+	})
+}
+
+func item(id, sku string) connector.Document {
+	return document("item", events.EntityProduct, events.EntityProduct, id, map[string]any{"itemId": sku})
+}
+
+func order(id string, customer, item any) connector.Document {
+	return document("salesOrder", events.EntityOrder, events.EntityDeal, id, map[string]any{
+		"entity": customer, "tranDate": "2026-11-20", "memo": "Deal " + id, "currency": "EUR", "orderStatus": "B",
+		"custbody_source": "hub",
+		"item": []any{
+			map[string]any{"item": item, "quantity": json.Number("3"), "rate": json.Number("19.90"), "description": "Widget"},
+			map[string]any{"item": item, "quantity": json.Number("1"), "rate": json.Number("100"), "amount": json.Number("90.00")},
+		},
+	})
+}
+
+func payment(id string, customer any) connector.Document {
+	return document("customerPayment", events.EntityPayment, events.EntityPayment, id, map[string]any{
+		"customer": customer, "payment": json.Number("149.70"), "currency": "EUR", "tranDate": "2026-11-21", "memo": "pi_" + id,
+	})
+}
+
+func with(doc connector.Document, changes map[string]any) map[string]any {
+	fields := map[string]any{}
+	for k, v := range doc.Fields {
+		fields[k] = v
+	}
+	for k, v := range changes {
+		fields[k] = v
+	}
+	return fields
+}
+
+// suite is the conformance case with the given credentials.
+func suite(change func(*netsuitebox.Options, *netsuite.Settings)) connectortest.Case {
+	return connectortest.Case{Kind: netsuite.Kind(), Start: func(t testing.TB) connectortest.Fixture {
+		b := setup(t, change)
+		_, err := b.box.AddItem("WIDGET-1", "Widget", events.MustDecimal("19.90"))
+		require.NoError(t, err)
+		company := events.Ref{Object: "customer", Record: events.Key{Entity: events.EntityCompany, ID: "1"}}
+		product := events.Ref{Object: "item", Record: events.Key{Entity: events.EntityProduct, ID: "5"}}
+		made := func(doc connector.Document, changes map[string]any) connectortest.Doc {
+			return connectortest.Doc{
+				Document: doc, Created: doc.Object + " created", CreateOp: "upsert " + doc.Object, Change: with(doc, changes),
+			}
+		}
+		return connectortest.Fixture{
+			Settings: b.settings, Sandbox: b.box.Server,
+			Docs: []connectortest.Doc{
+				made(customer("1", "Acme"), map[string]any{"companyName": "Acme Corporation", "phone": nil}),
+				made(customer("2", "Bolt"), map[string]any{"comments": "pays late"}),
+				{Document: item("5", "WIDGET-1")},
+				made(order("77", company, product), map[string]any{"memo": "changed", "item": []any{
+					map[string]any{"item": product, "quantity": json.Number("4"), "rate": json.Number("18")},
+				}}),
+				made(payment("9", company), map[string]any{"memo": "corrected"}),
+			},
+		}
+	}}
+}

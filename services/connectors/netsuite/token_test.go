@@ -1,0 +1,167 @@
+package netsuite_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/spoke-sync/spoke/services/connectors/netsuite"
+	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/sandbox"
+	netsuitebox "github.com/spoke-sync/spoke/services/internal/sandbox/netsuite"
+)
+
+// clock is a time that tests move.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+func timed(t *testing.T, change func(*netsuite.Settings)) (*bundle, *clock) {
+	t.Helper()
+	c := &clock{at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	b := setup(t, func(o *netsuitebox.Options, s *netsuite.Settings) {
+		o.Now = c.now
+		if change != nil {
+			change(s)
+		}
+	})
+	b.open(t, c.now)
+	return b, c
+}
+
+func TestTokenIsKeptUntilShortlyBeforeItsEnd(t *testing.T) {
+	t.Parallel()
+	b, c := timed(t, nil)
+	tokens := func() int { return b.box.Counts().Calls["token"] }
+	for range 3 {
+		require.NoError(t, b.target.Check(t.Context()))
+	}
+	require.Equal(t, 1, tokens())
+	c.move(57 * time.Minute)
+	require.NoError(t, b.target.Check(t.Context()))
+	require.Equal(t, 1, tokens())
+	c.move(90 * time.Second)
+	require.NoError(t, b.target.Check(t.Context()))
+	require.Equal(t, 2, tokens())
+	b.box.ExpireTokens()
+	require.NoError(t, b.target.Check(t.Context()), "a revoked token is renewed once")
+	require.Equal(t, 3, tokens())
+}
+
+func TestConcurrentCallsShareATokenAndKeepToTheSlots(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(o *netsuitebox.Options, s *netsuite.Settings) { o.Slots, s.Slots = 2, 2 })
+	var wg sync.WaitGroup
+	errs := make([]error, 20)
+	for i := range errs {
+		wg.Go(func() { errs[i] = b.target.Check(t.Context()) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	require.Equal(t, 1, b.box.Counts().Calls["token"])
+	require.LessOrEqual(t, b.box.Peak(), 2)
+}
+
+func TestAssertion(t *testing.T) {
+	t.Parallel()
+	b, c := timed(t, nil)
+	require.NoError(t, b.target.Check(t.Context()))
+	r := b.wire.requests()[0]
+	body, err := r.GetBody()
+	require.NoError(t, err)
+	r.Body = body
+	require.NoError(t, r.ParseForm())
+	require.Equal(t, "client_credentials", r.PostForm.Get("grant_type"))
+	parts := strings.Split(r.PostForm.Get("client_assertion"), ".")
+	require.Len(t, parts, 3)
+	part := func(i int) string {
+		text, err := base64.RawURLEncoding.DecodeString(parts[i])
+		require.NoError(t, err)
+		return string(text)
+	}
+	require.JSONEq(t, `{"typ":"JWT","alg":"ES256","kid":"`+b.settings.OAuth2.CertificateID+`"}`, part(0))
+	var claims map[string]any
+	require.NoError(t, json.Unmarshal([]byte(part(1)), &claims))
+	iat := c.now().Unix()
+	require.Equal(t, map[string]any{
+		"iss": b.settings.OAuth2.ClientID, "aud": b.server.URL + "/services/rest/auth/oauth2/v1/token",
+		"scope": []any{"rest_webservices"}, "iat": float64(iat), "exp": float64(iat + 300),
+	}, claims)
+}
+
+func TestRSAKeys(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	b.settings.OAuth2 = oauth2(t, b.box, "PS256")
+	b.settings.OAuth2.Alg = "" // follows from the key
+	b.open(t, time.Now)
+	require.NoError(t, b.target.Check(t.Context()))
+}
+
+func TestRefusedCredentials(t *testing.T) {
+	t.Parallel()
+	cases := map[string]func(*bundle, *clock){
+		"wrong client":      func(b *bundle, _ *clock) { b.settings.OAuth2.ClientID = "other" },
+		"wrong certificate": func(b *bundle, _ *clock) { b.settings.OAuth2.CertificateID = "other" },
+		"wrong key": func(b *bundle, _ *clock) {
+			b.settings.OAuth2.PrivateKey = oauth2(t, b.box, "ES256").PrivateKey
+		},
+		"clock is an hour late": func(_ *bundle, c *clock) { c.move(-time.Hour) },
+	}
+	for name, spoil := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, sandboxClock := timed(t, nil)
+			own := &clock{at: sandboxClock.now()}
+			spoil(b, own)
+			b.open(t, own.now)
+			f := fault.As(b.target.Check(t.Context()))
+			require.Equal(t, fault.Unauthorized, f.Kind, f)
+			require.Contains(t, f.Hint, "Login Audit Trail")
+			require.Contains(t, f.Hint, "clock")
+		})
+	}
+}
+
+func TestTBAIsRefusedWithAWrongSecret(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(_ *netsuitebox.Options, s *netsuite.Settings) { s.TBA = tba() })
+	require.NoError(t, b.target.Check(t.Context()))
+	b.settings.TBA.TokenSecret = b.settings.TBA.ConsumerSecret
+	b.open(t, time.Now)
+	f := fault.As(b.target.Check(t.Context()))
+	require.Equal(t, fault.Unauthorized, f.Kind)
+	require.Equal(t, "INVALID_LOGIN", f.Code)
+}
+
+// TestEveryTryIsSignedAnew: the sandbox takes each nonce once, as NetSuite
+// does, so that a repeated signature would be refused.
+func TestEveryTryIsSignedAnew(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(_ *netsuitebox.Options, s *netsuite.Settings) { s.TBA = tba() })
+	b.box.Inject(sandbox.Fault{Kind: sandbox.FaultExpire, Count: 1})
+	require.NoError(t, b.target.Check(t.Context()))
+	seen := b.wire.requests()
+	require.Len(t, seen, 2)
+	require.NotEqual(t, seen[0].Header.Get("Authorization"), seen[1].Header.Get("Authorization"))
+}

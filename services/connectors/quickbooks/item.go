@@ -1,0 +1,144 @@
+package quickbooks
+
+import (
+	"context"
+	"regexp"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/fault"
+)
+
+// itemKind has no note: an item's description is printed on invoices, and a
+// purchase description would need an expense account. Items are told by SKU
+// and name, as people do.
+func itemKind() *kind {
+	return &kind{
+		name: objectItem, path: "item", title: "item", entity: events.EntityProduct, hidden: true,
+		build: buildItem, create: completeItem, patch: patchItem, find: findItem, precheck: itemBySKU, read: readItem,
+	}
+}
+
+func buildItem(t *target, doc connector.Document) (body, error) {
+	f := newFields("item", doc.Fields)
+	b := body{}
+	b.put("Name", cleanName(f.required("Name")))
+	b.put("Sku", f.short("Sku", maxItemName))
+	b.put("Type", f.text("Type"))
+	b.put("Description", f.text("Description"))
+	if price, ok := f.money("UnitPrice"); ok && (price.Currency == "" || price.Currency == t.settings.HomeCurrency) {
+		b["UnitPrice"] = number(price.Amount)
+	}
+	if account := f.text("IncomeAccountRef"); account != "" {
+		b["IncomeAccountRef"] = reference(account)
+	}
+	if active, ok := f.flag("Active"); ok {
+		b["Active"] = active
+	}
+	return b, f.failure()
+}
+
+// completeItem adds what an item must have from the beginning.
+func completeItem(ctx context.Context, t *target, want body) error {
+	if want.text("Type") == "" {
+		want["Type"] = "Service"
+	}
+	account := want.ref("IncomeAccountRef")
+	if account == "" {
+		account = t.settings.IncomeAccount
+	}
+	if account == "" {
+		return fault.New(fault.Rejected, Name+": create item", "no income account").WithField("IncomeAccountRef").
+			WithHint("set income_account of the connection to the id or the name of the account that sales are booked to")
+	}
+	id, err := t.accounts.id(ctx, account)
+	if err != nil {
+		return err
+	}
+	want["IncomeAccountRef"] = reference(id)
+	return nil
+}
+
+// patchItem keeps the account and the type as they are: what is booked
+// already hangs on them.
+func patchItem(_ *target, doc connector.Document, want, current body) body {
+	patch := differing(want, current)
+	delete(patch, "IncomeAccountRef")
+	delete(patch, "Type")
+	if current.text("Name") == renamed(want.text("Name"), doc, maxItemName) {
+		delete(patch, "Name")
+	}
+	return patch
+}
+
+// itemBySKU finds the active item with the wanted SKU. Several with one SKU
+// leave open which one is meant.
+func itemBySKU(ctx context.Context, t *target, _ connector.Document, want body) (body, error) {
+	sku := want.text("Sku")
+	if sku == "" {
+		return nil, nil
+	}
+	k := t.kinds[objectItem]
+	found, err := t.client.query(ctx, k, "Sku = "+quote(sku), 1)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) > 1 {
+		return nil, fault.New(fault.Rejected, Name+": look up item", "%d items have the same SKU", len(found)).WithField("Sku").
+			WithHint("make the SKU unique in QuickBooks")
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	return found[0], nil
+}
+
+// findItem looks for the SKU and, for want of one, for the names that the
+// record may have got.
+func findItem(ctx context.Context, t *target, doc connector.Document, want body) (body, error) {
+	if want.text("Sku") != "" {
+		return itemBySKU(ctx, t, doc, want)
+	}
+	return itemByName(ctx, t, doc, want)
+}
+
+// itemByName finds an item that has one of the record's names and no other
+// SKU.
+func itemByName(ctx context.Context, t *target, doc connector.Document, want body) (body, error) {
+	name := want.text("Name")
+	other := renamed(name, doc, maxItemName)
+	found, err := t.client.query(ctx, t.kinds[objectItem], "Name IN ("+quote(name)+", "+quote(other)+")", 1)
+	if err != nil {
+		return nil, err
+	}
+	var best body
+	for _, b := range found {
+		if b.text("Name") == other || b.text("Sku") == "" && best == nil {
+			best = b // the name with the record's id is surely ours
+		}
+	}
+	return best, nil
+}
+
+// addedID matches the ending that renamed gives to a name.
+var addedID = regexp.MustCompile(` \([0-9]+\)$`)
+
+func readItem(s *Settings, b body, f events.Fields) {
+	name := b.text("Name")
+	if addedID.MatchString(name) {
+		name = "" // it may be longer than what the record calls it
+	}
+	for field, v := range map[string]string{
+		"name": name, "sku": b.text("Sku"), "description": b.text("Description"),
+	} {
+		if v != "" {
+			f.Set(field, v)
+		}
+	}
+	if price, ok := b.money("UnitPrice", s.HomeCurrency); ok && price.Amount.Sign() != 0 {
+		f.Set("price", price)
+	}
+	if active, ok := b["Active"].(bool); ok {
+		f.Set("active", active)
+	}
+}

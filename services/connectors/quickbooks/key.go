@@ -1,0 +1,82 @@
+package quickbooks
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/spoke-sync/spoke/events"
+)
+
+// keyPattern matches the keys of records with plain numbers as ids. Other ids
+// may have been changed to fit into a key, so that they can't be read back.
+var keyPattern = regexp.MustCompile(`(?:^|[^0-9A-Za-z_-])spoke-([a-z]+)-([0-9]{1,20})(?:[^0-9A-Za-z_-]|$)`)
+
+// stamped adds a key to a note that people may have written. The key stands
+// on a line of its own, and once only. Notes that would outgrow the limit
+// lose their end, never the key.
+func stamped(note, key string, limit int) string {
+	note = strings.TrimSpace(note)
+	if key == "" || carries(note, key) {
+		return note
+	}
+	if note == "" {
+		return key
+	}
+	if room := limit - len(key) - 1; len([]rune(note)) > room {
+		note = strings.TrimSpace(string([]rune(note)[:max(room, 0)]))
+	}
+	return strings.TrimSpace(note + "\n" + key)
+}
+
+// carries reports whether a note holds exactly this key: spoke-deal-7 is not
+// in a note with spoke-deal-77.
+func carries(note, key string) bool {
+	if key == "" {
+		return false
+	}
+	for rest := note; ; {
+		at := strings.Index(rest, key)
+		if at < 0 {
+			return false
+		}
+		end := at + len(key)
+		if (at == 0 || !inKey(rest[at-1])) && (end == len(rest) || !inKey(rest[end])) {
+			return true
+		}
+		rest = rest[at+1:]
+	}
+}
+
+func inKey(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '_' || c == '-'
+}
+
+// recordIn reads the record back from a note that holds one key; the zero Key
+// when there is none, several, or one that can't be read.
+func recordIn(note string) events.Key {
+	var found events.Key
+	for line := range strings.FieldsFuncSeq(note, func(r rune) bool { return r <= ' ' }) {
+		m := keyPattern.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		k := events.Key{Entity: events.Entity(m[1]), ID: m[2]}
+		if !k.Entity.Known() {
+			continue
+		}
+		if !found.IsZero() && found != k {
+			return events.Key{}
+		}
+		found = k
+	}
+	return found
+}
+
+// foreign reports whether a note holds a key of Spoke's other than this one.
+func foreign(note, key string) bool {
+	rest := note
+	for carries(rest, key) {
+		rest = strings.Replace(rest, key, " ", 1)
+	}
+	return strings.Contains(rest, "spoke-")
+}

@@ -1,0 +1,139 @@
+package quickbooks
+
+import (
+	"embed"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+)
+
+//go:embed flows/*.yaml
+var flowFiles embed.FS
+
+// Kind describes QuickBooks Online.
+func Kind() connector.Kind {
+	flows, err := fs.Sub(flowFiles, "flows")
+	if err != nil {
+		panic("quickbooks: " + err.Error()) // the name of an embedded folder
+	}
+	return connector.Kind{
+		Name: Name, Title: "QuickBooks Online",
+		Objects:  objects(),
+		Limits:   connector.Limits{PerSecond: perSecond, Burst: burst, Concurrent: concurrent},
+		Settings: func() any { return DefaultSettings() },
+		Open: func(settings any, deps connector.Deps) (connector.Connector, error) {
+			s, ok := settings.(*Settings)
+			if !ok {
+				return connector.Connector{}, fmt.Errorf("quickbooks: settings are %T, want *quickbooks.Settings", settings)
+			}
+			return Open(s, deps)
+		},
+		Flows: flows,
+	}
+}
+
+// Open makes a connection. Without a store in deps its refresh token is kept
+// in memory, from where it is lost when the process ends.
+func Open(s *Settings, deps connector.Deps) (connector.Connector, error) {
+	if err := s.Validate(); err != nil {
+		return connector.Connector{}, err
+	}
+	if deps.Tokens == nil {
+		deps.Tokens = NewMemoryStore()
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	if deps.Log == nil {
+		deps.Log = slog.New(slog.DiscardHandler)
+	}
+	c := newClient(s, deps, newTokens(s, deps))
+	t := newTarget(s, deps, c)
+	con := connector.Connector{Reader: &reader{t}, Target: t}
+	if len(s.VerifierTokens) > 0 {
+		con.Webhooks = &webhooks{settings: s, connection: deps.Connection, now: deps.Now}
+	}
+	return con, nil
+}
+
+// The object types, as QuickBooks names them.
+const (
+	objectCustomer = "Customer"
+	objectItem     = "Item"
+	objectInvoice  = "Invoice"
+	objectPayment  = "Payment"
+)
+
+// objects declares what flows may set. Names are QuickBooks's own; where it
+// nests a single value (PrimaryEmailAddr.Address) the outer name stands for
+// it, and parts of an address are written as one word (BillAddrCity).
+func objects() []connector.Object {
+	const (
+		text  = connector.FieldString
+		money = connector.FieldMoney
+		date  = connector.FieldDate
+		flag  = connector.FieldBool
+	)
+	customer := connector.Field{Name: "CustomerRef", Type: connector.FieldRef, Ref: objectCustomer, Required: true}
+	return []connector.Object{
+		{Name: objectCustomer, Entity: events.EntityCompany, Write: true, Fields: []connector.Field{
+			{Name: "DisplayName", Type: text, Required: true, Doc: "Unique among customers, vendors and employees; the record's id is added where it is taken"},
+			{Name: "CompanyName", Type: text, Doc: "DisplayName when absent"},
+			{Name: "PrimaryEmailAddr", Type: text},
+			{Name: "PrimaryPhone", Type: text},
+			{Name: "WebAddr", Type: text, Doc: "Address of the web site; https:// is added"},
+			{Name: "BillAddrLine1", Type: text},
+			{Name: "BillAddrCity", Type: text},
+			{Name: "BillAddrCountrySubDivisionCode", Type: text, Doc: "State or province"},
+			{Name: "BillAddrPostalCode", Type: text},
+			{Name: "BillAddrCountry", Type: text},
+			{Name: "CurrencyRef", Type: text, Doc: "ISO 4217 code; it can't change once the customer exists"},
+			{Name: "Notes", Type: text, Doc: "Spoke adds its key"},
+			{Name: "Active", Type: flag},
+		}},
+		{Name: objectItem, Entity: events.EntityProduct, Write: true, Fields: []connector.Field{
+			{Name: "Name", Type: text, Required: true, Doc: "Unique, at most 100 characters; the record's id is added where it is taken"},
+			{Name: "Sku", Type: text, Doc: "An item that has it already is taken over"},
+			{Name: "Type", Type: text, Doc: "Service (default) or NonInventory"},
+			{Name: "Description", Type: text, Doc: "Printed on invoices"},
+			{Name: "UnitPrice", Type: money, Doc: "Left out when it is not in the home currency"},
+			{Name: "IncomeAccountRef", Type: text, Doc: "Id or name; the income_account of the connection when absent"},
+			{Name: "Active", Type: flag},
+		}},
+		{Name: objectInvoice, Entity: events.EntityInvoice, Write: true, Fields: []connector.Field{
+			customer,
+			{Name: "DocNumber", Type: text, Doc: "Unique, at most 21 characters"},
+			{Name: "TxnDate", Type: date},
+			{Name: "DueDate", Type: date},
+			{Name: "CurrencyRef", Type: text, Doc: "ISO 4217 code; that of the lines' amounts when absent"},
+			{Name: "BillEmail", Type: text},
+			{Name: "CustomerMemo", Type: text, Doc: "Printed on the invoice"},
+			{Name: "PrivateNote", Type: text, Doc: "Spoke adds its key"},
+			{Name: "Line", Type: connector.FieldList, Required: true, Fields: []connector.Field{
+				{Name: "ItemRef", Type: connector.FieldRef, Ref: objectItem},
+				{Name: "Description", Type: text},
+				{Name: "Qty", Type: connector.FieldDecimal},
+				{Name: "UnitPrice", Type: money},
+				{Name: "Amount", Type: money, Doc: "Qty times UnitPrice when absent; where it is less the unit price is lowered to match"},
+				{Name: "ServiceDate", Type: date},
+				{Name: "TaxCodeRef", Type: text, Doc: "The tax code of the connection when absent"},
+			}},
+		}},
+		{Name: objectPayment, Entity: events.EntityPayment, Write: true, Fields: []connector.Field{
+			customer,
+			{Name: "TotalAmt", Type: money, Required: true},
+			{Name: "TxnDate", Type: date},
+			{Name: "InvoiceRef", Type: connector.FieldRef, Ref: objectInvoice, Doc: "The invoice that the whole amount pays; use Line for several"},
+			{Name: "PaymentRefNum", Type: text, Doc: "What is longer than 21 characters goes to the note instead"},
+			{Name: "PrivateNote", Type: text, Doc: "Spoke adds its key"},
+			{Name: "Line", Type: connector.FieldList, Fields: []connector.Field{
+				{Name: "InvoiceRef", Type: connector.FieldRef, Ref: objectInvoice, Required: true},
+				{Name: "Amount", Type: money, Required: true},
+			}},
+		}},
+	}
+}

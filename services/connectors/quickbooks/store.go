@@ -1,0 +1,38 @@
+package quickbooks
+
+import (
+	"context"
+	"sync"
+
+	"github.com/spoke-sync/spoke/services/internal/connector"
+)
+
+// MemoryStore is a connector.TokenStore that ends with the process. A token
+// that gets lost means that a person has to connect the company again, so a
+// store that outlives the process is to be used wherever there is one.
+type MemoryStore struct {
+	mu      sync.Mutex
+	refresh string
+	rev     uint64
+}
+
+// NewMemoryStore returns an empty store.
+func NewMemoryStore() *MemoryStore { return &MemoryStore{} }
+
+// Load implements connector.TokenStore.
+func (s *MemoryStore) Load(context.Context) (string, uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refresh, s.rev, nil
+}
+
+// Save implements connector.TokenStore.
+func (s *MemoryStore) Save(_ context.Context, refresh string, rev uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if rev != s.rev {
+		return connector.ErrTokenMoved
+	}
+	s.refresh, s.rev = refresh, rev+1
+	return nil
+}

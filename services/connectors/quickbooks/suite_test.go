@@ -1,0 +1,119 @@
+package quickbooks_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/connectors/quickbooks"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/connectortest"
+	quickbooksbox "github.com/spoke-sync/spoke/services/internal/sandbox/quickbooks"
+	"github.com/spoke-sync/spoke/services/internal/secret"
+)
+
+// startBox runs a sandbox for one test and returns settings that point to it.
+func startBox(t testing.TB, opts quickbooksbox.Options) (*quickbooksbox.Box, *quickbooks.Settings) {
+	t.Helper()
+	box, err := quickbooksbox.New(opts)
+	require.NoError(t, err)
+	server := httptest.NewServer(box)
+	t.Cleanup(func() {
+		server.Close()
+		box.Close()
+	})
+	s := quickbooks.DefaultSettings()
+	s.URL, s.TokenURL = server.URL, server.URL+quickbooksbox.TokenPath
+	s.RealmID, s.ClientID = quickbooksbox.DefaultRealmID, quickbooksbox.DefaultClientID
+	s.ClientSecret = secret.New(quickbooksbox.DefaultClientSecret)
+	s.RefreshToken = secret.New(quickbooksbox.DefaultRefreshToken)
+	s.VerifierTokens = []secret.Value{secret.New("the-old-token"), secret.New(quickbooksbox.DefaultVerifierToken)}
+	s.IncomeAccount = quickbooksbox.IncomeAccount
+	s.DepositAccount = quickbooksbox.DepositAccount
+	return box, s
+}
+
+func key(entity events.Entity, id string) events.Key { return events.Key{Entity: entity, ID: id} }
+
+func document(object string, record events.Key, fields map[string]any) connector.Document {
+	return connector.Document{
+		Desired: events.Desired{Object: object, Record: record, Op: events.DesiredUpsert, Fields: fields},
+		Key:     "spoke-" + string(record.Entity) + "-" + record.ID,
+	}
+}
+
+func usd(amount string) map[string]any { return map[string]any{"amount": amount, "currency": "USD"} }
+
+func suiteDocs() []connectortest.Doc {
+	customer := events.Ref{Object: "Customer", Record: key(events.EntityCompany, "11")}
+	item := events.Ref{Object: "Item", Record: key(events.EntityProduct, "21")}
+	invoice := events.Ref{Object: "Invoice", Record: key(events.EntityDeal, "77")}
+	lines := func(qty string) []any {
+		return []any{map[string]any{"ItemRef": item, "Qty": json.Number(qty), "UnitPrice": usd("19.99"), "Description": "Widget"}}
+	}
+	return []connectortest.Doc{
+		{
+			Document: document("Customer", customer.Record, map[string]any{
+				"DisplayName": "O'Brien: Sons", "PrimaryEmailAddr": "billing@obrien.example", "BillAddrCity": "Berlin", "BillAddrCountry": "Germany",
+			}),
+			Created: "Customer created", CreateOp: "customer.write",
+			Change: map[string]any{"DisplayName": "O'Brien: Sons", "PrimaryEmailAddr": "accounts@obrien.example", "BillAddrCity": "Bonn", "BillAddrCountry": "Germany"},
+		},
+		{
+			Document: document("Item", item.Record, map[string]any{"Name": "Widget", "Sku": `W\1'a`, "UnitPrice": usd("19.99")}),
+			Created:  "Item created", CreateOp: "item.write",
+			Change: map[string]any{"Name": "Widget", "Sku": `W\1'a`, "UnitPrice": usd("21")},
+		},
+		{
+			Document: document("Item", key(events.EntityProduct, "22"), map[string]any{"Name": "Support"}),
+			Created:  "Item created", CreateOp: "item.write",
+		},
+		{
+			Document: document("Invoice", invoice.Record, map[string]any{
+				"CustomerRef": customer, "DocNumber": "HS-77", "TxnDate": "2026-11-20", "Line": lines("3"),
+			}),
+			Created: "Invoice created", CreateOp: "invoice.write",
+			Change: map[string]any{"CustomerRef": customer, "DocNumber": "HS-77", "TxnDate": "2026-11-20", "Line": lines("4")},
+		},
+		{
+			Document: document("Payment", key(events.EntityPayment, "in_1"), map[string]any{
+				"CustomerRef": customer, "TotalAmt": usd("20"), "TxnDate": "2026-11-21", "InvoiceRef": invoice, "PaymentRefNum": "pi_3MtwBwLkdIwHu7ix28a3tqPa",
+			}),
+			Created: "Payment created", CreateOp: "payment.write",
+			Change: map[string]any{"CustomerRef": customer, "TotalAmt": usd("25.5"), "TxnDate": "2026-11-21", "InvoiceRef": invoice},
+		},
+	}
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	connectortest.Run(t, connectortest.Case{Kind: quickbooks.Kind(), Start: func(t testing.TB) connectortest.Fixture {
+		box, settings := startBox(t, quickbooksbox.Options{PerMinute: -1})
+		customer, err := box.Add("Customer", map[string]any{"DisplayName": "Already There"})
+		require.NoError(t, err)
+		old, err := quickbooksbox.New(quickbooksbox.Options{OldWebhooks: true})
+		require.NoError(t, err)
+		t.Cleanup(old.Close)
+		return connectortest.Fixture{
+			Settings: settings, Sandbox: box.Server, Docs: suiteDocs(), Signature: "intuit-signature",
+			Deliveries: []connector.Delivery{
+				signed(box.Notification("Invoice", "130", "Update", "")),
+				signed(old.Notification("Customer", "58", "Merge", "59")),
+			},
+			Reads: []connectortest.Read{{Object: "Customer", ID: customer, Missing: "4711"}},
+		}
+	}})
+}
+
+// signed is a webhook as Intuit sends it.
+func signed(body []byte) connector.Delivery {
+	return connector.Delivery{
+		Method: http.MethodPost, URL: "https://spoke.example/hooks/quickbooks", Body: body, Received: time.Now(),
+		Header: http.Header{"Intuit-Signature": {quickbooksbox.Sign(quickbooksbox.DefaultVerifierToken, body)}},
+	}
+}

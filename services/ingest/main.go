@@ -1,0 +1,10 @@
+// Command ingest runs Spoke's ingest service against a NATS server.
+package main
+
+import (
+	"os"
+
+	"github.com/spoke-sync/spoke/services/catalog"
+)
+
+func main() { os.Exit(catalog.Main("ingest")) }

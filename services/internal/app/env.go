@@ -1,0 +1,160 @@
+// Package app wires services: it opens what they share, runs them, serves
+// their health and metrics, and stops them in order.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/spoke-sync/spoke/services/internal/budget"
+	"github.com/spoke-sync/spoke/services/internal/bus"
+	"github.com/spoke-sync/spoke/services/internal/config"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/mapping"
+	"github.com/spoke-sync/spoke/services/internal/rest"
+	"github.com/spoke-sync/spoke/services/internal/telemetry"
+	"github.com/spoke-sync/spoke/services/internal/vault"
+)
+
+// Env is what the services of one process share.
+type Env struct {
+	Config   *config.Config
+	Bus      *bus.Bus
+	Flows    *mapping.Set
+	Log      *slog.Logger
+	Registry *prometheus.Registry
+	// Version of the program, for telemetry.
+	Version string
+
+	vault   *vault.Vault
+	budgets map[string]*budget.Budget
+	calls   *http.Transport
+}
+
+// Service is one of Spoke's services.
+type Service struct {
+	Name string
+	// Run works until ctx ends and everything under way is done. ready is
+	// called once the service takes work.
+	Run func(ctx context.Context, e *Env, ready func()) error
+}
+
+// Options of Open.
+type Options struct {
+	Config  *config.Config
+	Log     *slog.Logger
+	Version string
+	// Name shows in the NATS server's connection list.
+	Name string
+	// InProcess connects to an embedded server; nil uses Config.NATS.URL.
+	InProcess nats.InProcessConnProvider
+	// URL overrides Config.NATS.URL.
+	URL string
+}
+
+// provisionLimit bounds the wait for a cluster to have leaders.
+const provisionLimit = time.Minute
+
+// Open compiles the flows, connects to NATS and creates what is missing there.
+func Open(ctx context.Context, o Options) (*Env, error) {
+	flows, err := o.Config.CompileFlows()
+	if err != nil {
+		return nil, err
+	}
+	url := o.Config.NATS.URL
+	if o.URL != "" {
+		url = o.URL
+	}
+	b, err := bus.Connect(ctx, bus.Options{
+		URL: url, Name: o.Name, InProcess: o.InProcess, Credentials: o.Config.NATS.Credentials, Log: o.Log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	e := &Env{
+		Config: o.Config, Bus: b, Flows: flows, Log: o.Log, Registry: telemetry.NewRegistry(), Version: o.Version,
+		budgets: map[string]*budget.Budget{}, calls: rest.NewTransport(),
+	}
+	if err := e.prepare(ctx); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *Env) prepare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, provisionLimit)
+	defer cancel()
+	err := e.Bus.Provision(ctx, bus.NewTopology(bus.TopologyOptions{
+		Tenant: e.Config.Tenant, Connections: e.Config.ConnectionNames(), Replicas: e.Config.NATS.Replicas,
+	}))
+	if err != nil {
+		return err
+	}
+	key, err := vault.Key(e.Config.Data)
+	if err != nil {
+		return err
+	}
+	if e.vault, err = vault.Open(ctx, e.Bus.JetStream(), bus.BucketTokens, key); err != nil {
+		return err
+	}
+	for _, name := range e.Config.ConnectionNames() {
+		e.budgets[name] = budget.New(e.Config.Limits(name))
+	}
+	return nil
+}
+
+// Close releases what Open took.
+func (e *Env) Close() {
+	e.calls.CloseIdleConnections()
+	e.Bus.Close()
+}
+
+// Tracer returns the tracer of a service.
+func (e *Env) Tracer(service string) trace.Tracer { return telemetry.Tracer(service) }
+
+// Connect opens a connection's connector for a service. Every call it makes
+// counts against the connection's budget.
+func (e *Env) Connect(service, connection string) (connector.Connector, error) {
+	kind := e.Config.Kind(connection)
+	transport := otelhttp.NewTransport(
+		e.budgets[connection].Transport(e.calls),
+		otelhttp.WithTracerProvider(telemetry.Provider(service)),
+		// Vendors are not told about our traces.
+		otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()),
+		otelhttp.WithSpanNameFormatter(func(_ string, r *http.Request) string { return r.Method + " " + connection }),
+	)
+	c, err := kind.Open(e.Config.Settings(connection), connector.Deps{
+		Connection: connection, Tenant: e.Config.Tenant, Log: e.Log.With("connection", connection),
+		HTTP: rest.NewHTTP(transport), Now: time.Now, Tokens: e.vault.Tokens(connection),
+	})
+	if err != nil {
+		return connector.Connector{}, fmt.Errorf("connection %s: %w", connection, err)
+	}
+	return c, nil
+}
+
+// ConnectAll opens every connection and reports all that fail.
+func (e *Env) ConnectAll(service string) (map[string]connector.Connector, error) {
+	all := map[string]connector.Connector{}
+	var errs []error
+	for _, name := range e.Config.ConnectionNames() {
+		c, err := e.Connect(service, name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		all[name] = c
+	}
+	return all, errors.Join(errs...)
+}

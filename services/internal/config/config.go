@@ -1,0 +1,263 @@
+// Package config reads spoke.yaml: strictly, with the line of every problem,
+// and with all problems at once.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/hub"
+	"github.com/spoke-sync/spoke/services/internal/secret"
+)
+
+// Config is spoke.yaml.
+type Config struct {
+	// Tenant is a token in every subject: one company.
+	Tenant string `yaml:"tenant"`
+	// Data is the folder of the embedded NATS; relative to the working
+	// directory.
+	Data        string                `yaml:"data"`
+	NATS        NATS                  `yaml:"nats"`
+	HTTP        HTTP                  `yaml:"http"`
+	Connections map[string]Connection `yaml:"connections"`
+	Upstreams   map[string]Upstream   `yaml:"upstreams"`
+	// Flows are files or patterns, relative to the configuration file.
+	Flows     []string                          `yaml:"flows"`
+	Policy    map[events.Entity]map[string]Rule `yaml:"policy"`
+	Warehouse Warehouse                         `yaml:"warehouse"`
+
+	file  string
+	text  []byte
+	kinds []connector.Kind
+}
+
+// NATS says where JetStream is.
+type NATS struct {
+	// URL of a server or cluster; empty runs an embedded one.
+	URL string `yaml:"url"`
+	// Listen opens the embedded server for other processes, host:port.
+	Listen      string `yaml:"listen"`
+	Credentials string `yaml:"credentials"`
+	// Replicas of every stream: 1, or 3 on a cluster.
+	Replicas int `yaml:"replicas"`
+}
+
+// HTTP is the side that upstreams and vendors call.
+type HTTP struct {
+	Listen string `yaml:"listen"`
+	// PublicURL is scheme and host as vendors call it; HubSpot signs it.
+	PublicURL string `yaml:"public_url"`
+	// Metrics is where services other than ingest serve /metrics and health.
+	Metrics string `yaml:"metrics"`
+}
+
+// Connection is one account at a vendor.
+type Connection struct {
+	Kind string `yaml:"kind"`
+	// Settings are the connector's own; see its documentation.
+	Settings ast.Node `yaml:"settings"`
+	// DefaultFlows is false to leave out the connector's default mappings.
+	DefaultFlows *bool `yaml:"default_flows"`
+	// Settle is how long a document must stand unchanged before it is written.
+	Settle *time.Duration `yaml:"settle"`
+	Limits Limits         `yaml:"limits"`
+
+	decoded any
+}
+
+// Limits override the vendor's documented ones.
+type Limits struct {
+	PerSecond  float64 `yaml:"per_second"`
+	Burst      int     `yaml:"burst"`
+	Concurrent int     `yaml:"concurrent"`
+}
+
+// Upstream is a system that posts CloudEvents.
+type Upstream struct {
+	Token secret.Value `yaml:"token"`
+}
+
+// Warehouse says where rows go.
+type Warehouse struct {
+	// Dir is the lake's folder; empty means "lake" in Data.
+	Dir string `yaml:"dir"`
+	// FlushRows and FlushEvery bound how long rows wait for their file.
+	FlushRows  int           `yaml:"flush_rows"`
+	FlushEvery time.Duration `yaml:"flush_every"`
+}
+
+// Rule is the merge rule of a field: "newest", or {owner: <connection>}.
+type Rule string
+
+// UnmarshalYAML reads both forms.
+func (r *Rule) UnmarshalYAML(b []byte) error {
+	var owner struct {
+		Owner string `yaml:"owner"`
+	}
+	if yaml.UnmarshalWithOptions(b, &owner, yaml.Strict()) == nil && owner.Owner != "" {
+		*r = Rule("owner: " + owner.Owner)
+		return nil
+	}
+	var s string
+	if err := yaml.Unmarshal(b, &s); err != nil || s != hub.Newest {
+		return fmt.Errorf("want newest, or owner: <connection>")
+	}
+	*r = Rule(s)
+	return nil
+}
+
+// Default returns the configuration that a file is read over.
+func Default() Config {
+	return Config{
+		Tenant: "main", Data: "spoke-data",
+		NATS: NATS{Replicas: 1}, HTTP: HTTP{Listen: "127.0.0.1:8080", Metrics: "127.0.0.1:9090"},
+		Warehouse: Warehouse{FlushRows: 50_000, FlushEvery: 30 * time.Second},
+	}
+}
+
+// environment overrides where things are, for containers.
+type environment struct {
+	NATSURL string `env:"SPOKE_NATS_URL"`
+	Listen  string `env:"SPOKE_LISTEN"`
+	Metrics string `env:"SPOKE_METRICS_LISTEN"`
+	Data    string `env:"SPOKE_DATA"`
+}
+
+// Load reads and checks a file. kinds are the vendors there are.
+func Load(file string, kinds []connector.Kind) (*Config, error) {
+	text, err := os.ReadFile(file) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	return Parse(file, text, kinds)
+}
+
+// Parse is Load for a text in memory; file is for messages and for relative
+// flow patterns.
+func Parse(file string, text []byte, kinds []connector.Kind) (*Config, error) {
+	c := Default()
+	c.file, c.text, c.kinds = file, text, kinds
+	if err := yaml.UnmarshalWithOptions(text, &c, yaml.Strict(), yaml.DisallowUnknownField()); err != nil {
+		return nil, c.yamlError(err)
+	}
+	var e environment
+	if err := env.Parse(&e); err != nil {
+		return nil, fmt.Errorf("environment: %w", err)
+	}
+	override(&c.NATS.URL, e.NATSURL)
+	override(&c.HTTP.Listen, e.Listen)
+	override(&c.HTTP.Metrics, e.Metrics)
+	override(&c.Data, e.Data)
+	if c.Warehouse.Dir == "" {
+		c.Warehouse.Dir = filepath.Join(c.Data, "lake")
+	}
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+func override(to *string, v string) {
+	if v != "" {
+		*to = v
+	}
+}
+
+func (c *Config) yamlError(err error) error {
+	return fmt.Errorf("%s:%s", c.file, strings.TrimSpace(yaml.FormatError(err, false, true)))
+}
+
+// name is what a tenant, connection or upstream may be called: it becomes a
+// token of subjects and part of a bucket's name.
+var name = regexp.MustCompile(`^[a-z][a-z0-9_]{0,30}$`)
+
+func (c *Config) validate() error {
+	var problems []error
+	report := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("%s: "+format, append([]any{c.file}, args...)...))
+	}
+	for _, n := range slices.Concat([]string{c.Tenant}, c.ConnectionNames(), slices.Sorted(maps.Keys(c.Upstreams))) {
+		if !name.MatchString(n) {
+			report("%q is no name: want lower-case letters, digits and _, beginning with a letter, at most 31", n)
+		}
+	}
+	if c.NATS.Replicas != 1 && c.NATS.Replicas != 3 && c.NATS.Replicas != 5 {
+		report("nats.replicas is %d: want 1, or 3 or 5 on a cluster", c.NATS.Replicas)
+	}
+	for n, u := range c.Upstreams {
+		if _, twice := c.Connections[n]; twice {
+			report("upstreams.%s: a connection has the same name", n)
+		}
+		if len(u.Token.Reveal()) < minToken {
+			report("upstreams.%s.token: want at least %d characters", n, minToken)
+		}
+	}
+	hubs := 0
+	for _, n := range c.ConnectionNames() {
+		conn := c.Connections[n]
+		kind, ok := c.kind(conn.Kind)
+		if !ok {
+			report("connections.%s.kind: %q is unknown: one of %s", n, conn.Kind, strings.Join(c.kindNames(), ", "))
+			continue
+		}
+		if kind.Hub {
+			hubs++
+		}
+		if err := c.decodeSettings(n, kind); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	if hubs > 1 {
+		report("connections: %d are hubs, want at most one", hubs)
+	}
+	if _, err := c.MergePolicy(); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			report("%s", line)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// minToken keeps upstream tokens from being guessed.
+const minToken = 16
+
+func (c *Config) decodeSettings(name string, kind connector.Kind) error {
+	conn := c.Connections[name]
+	conn.decoded = kind.Settings()
+	if conn.Settings != nil {
+		if err := yaml.NodeToValue(conn.Settings, conn.decoded, yaml.Strict()); err != nil {
+			return fmt.Errorf("connections.%s.settings: %w", name, c.yamlError(err))
+		}
+	}
+	c.Connections[name] = conn
+	return nil
+}
+
+func (c *Config) kind(name string) (connector.Kind, bool) {
+	i := slices.IndexFunc(c.kinds, func(k connector.Kind) bool { return k.Name == name })
+	if i < 0 {
+		return connector.Kind{}, false
+	}
+	return c.kinds[i], true
+}
+
+func (c *Config) kindNames() []string {
+	names := make([]string, len(c.kinds))
+	for i, k := range c.kinds {
+		names[i] = k.Name
+	}
+	return names
+}

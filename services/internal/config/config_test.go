@@ -1,0 +1,92 @@
+package config_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/spoke-sync/spoke/services/internal/config"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/secret"
+)
+
+type settings struct {
+	URL string       `yaml:"url"`
+	Key secret.Value `yaml:"key"`
+}
+
+func kinds() []connector.Kind {
+	return []connector.Kind{
+		{Name: "crm", Title: "CRM", Hub: true, Settings: func() any { return &settings{URL: "https://default"} }},
+		{Name: "erp", Title: "ERP", Settings: func() any { return &settings{} }, Limits: connector.Limits{PerSecond: 10, Concurrent: 4}},
+	}
+}
+
+func TestParse(t *testing.T) {
+	t.Setenv("TEST_KEY", "s3cret")
+	c, err := config.Parse("spoke.yaml", []byte(`tenant: acme
+connections:
+  hub:
+    kind: crm
+    settings:
+      key: env:TEST_KEY
+  books:
+    kind: erp
+    limits: {per_second: 2}
+policy:
+  deal:
+    default: {owner: hub}
+    name: newest
+upstreams:
+  shop: {token: "literal:0123456789abcdef"}
+`), kinds())
+	require.NoError(t, err)
+	s, ok := c.Settings("hub").(*settings)
+	require.True(t, ok)
+	require.Equal(t, "s3cret", s.Key.Reveal())
+	require.Equal(t, "https://default", s.URL, "defaults stay where nothing is said")
+	require.Equal(t, "hub", c.Hub())
+	require.Equal(t, connector.Limits{PerSecond: 2, Concurrent: 4}, c.Limits("books"))
+	p, err := c.MergePolicy()
+	require.NoError(t, err)
+	require.Equal(t, "hub", p.Owner("deal", "amount"))
+	require.Empty(t, p.Owner("deal", "name"))
+}
+
+func TestProblemsSayWhereAndWhat(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ text, want string }{
+		"unknown key":     {"tenant: a\ntenannt: b\n", `[2:1] unknown field "tenannt"`},
+		"unknown setting": {"connections:\n  hub:\n    kind: crm\n    settings:\n      url: x\n      kee: y\n", `[6:7] unknown field "kee"`},
+		"bare secret":     {"connections:\n  hub:\n    kind: crm\n    settings:\n      key: hunter2\n", "env:NAME, file:/path or literal:text"},
+		"unset variable":  {"connections:\n  hub:\n    kind: crm\n    settings:\n      key: env:SPOKE_TEST_UNSET\n", "SPOKE_TEST_UNSET is not set"},
+		"kind":            {"connections:\n  hub: {kind: hubspt}\n", `connections.hub.kind: "hubspt" is unknown: one of crm, erp`},
+		"two hubs":        {"connections:\n  a: {kind: crm}\n  b: {kind: crm}\n", "2 are hubs"},
+		"name":            {"tenant: Big Co\n", `"Big Co" is no name`},
+		"rule":            {"policy: {deal: {name: mine}}\n", "want newest, or owner"},
+		"owner":           {"policy: {deal: {name: {owner: sap}}}\n", `no connection or upstream is named "sap"`},
+		"field":           {"policy: {deal: {nam: newest}}\n", "deal has no such field"},
+		"short token":     {"upstreams: {shop: {token: 'literal:x'}}\n", "want at least 16"},
+		"syntax":          {"tenant: [a\n", "1:9"},
+		"type":            {"nats: {replicas: many}\n", "[1:18]"},
+		"replicas":        {"nats: {replicas: 2}\n", "nats.replicas is 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := config.Parse("spoke.yaml", []byte(tc.text), kinds())
+			require.ErrorContains(t, err, tc.want)
+			require.ErrorContains(t, err, "spoke.yaml")
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("tenant: a\nconnections: {h: {kind: crm, settings: {url: x}}}")
+	f.Add("policy: {deal: {name: {owner: h}}}")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := config.Parse("f", []byte(text), kinds())
+		if err == nil && c == nil {
+			t.Fatal("neither a configuration nor an error")
+		}
+	})
+}

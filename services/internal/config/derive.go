@@ -1,0 +1,161 @@
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/hub"
+	"github.com/spoke-sync/spoke/services/internal/mapping"
+)
+
+// ConnectionNames returns the connections in alphabetical order.
+func (c *Config) ConnectionNames() []string { return slices.Sorted(maps.Keys(c.Connections)) }
+
+// Kind returns the vendor of a connection.
+func (c *Config) Kind(connection string) connector.Kind {
+	k, _ := c.kind(c.Connections[connection].Kind)
+	return k
+}
+
+// Settings returns a connection's decoded settings.
+func (c *Config) Settings(connection string) any { return c.Connections[connection].decoded }
+
+// Kinds returns the vendor of each connection.
+func (c *Config) Kinds() map[string]connector.Kind {
+	kinds := make(map[string]connector.Kind, len(c.Connections))
+	for name := range c.Connections {
+		kinds[name] = c.Kind(name)
+	}
+	return kinds
+}
+
+// Hub returns the name of the hub's connection, or "".
+func (c *Config) Hub() string {
+	for _, name := range c.ConnectionNames() {
+		if c.Kind(name).Hub {
+			return name
+		}
+	}
+	return ""
+}
+
+// Limits returns the limits of a connection: the configured ones over the
+// vendor's.
+func (c *Config) Limits(connection string) connector.Limits {
+	l, o := c.Kind(connection).Limits, c.Connections[connection].Limits
+	if o.PerSecond > 0 {
+		l.PerSecond = o.PerSecond
+	}
+	if o.Burst > 0 {
+		l.Burst = o.Burst
+	}
+	if o.Concurrent > 0 {
+		l.Concurrent = o.Concurrent
+	}
+	return l
+}
+
+// MergePolicy returns the checked merge policy.
+func (c *Config) MergePolicy() (hub.Policy, error) {
+	rules := hub.Rules{}
+	for entity, fields := range c.Policy {
+		rules[entity] = map[string]string{}
+		for field, r := range fields {
+			rules[entity][field] = string(r)
+		}
+	}
+	speakers := slices.Concat(c.ConnectionNames(), slices.Collect(maps.Keys(c.Upstreams)))
+	return hub.NewPolicy(rules, c.Hub(), speakers)
+}
+
+// Owners returns the source of truth of each field that has one, by entity and
+// field; "default" stands for the fields that are not named.
+func (c *Config) Owners() map[events.Entity]map[string]string {
+	owners := map[events.Entity]map[string]string{}
+	for entity, fields := range c.Policy {
+		owners[entity] = map[string]string{}
+		for field, r := range fields {
+			owners[entity][field] = strings.TrimPrefix(string(r), "owner: ")
+		}
+	}
+	return owners
+}
+
+// CompileFlows compiles the default mappings of the connections and the
+// configured flow files. The error lists every problem with file, line and
+// caret.
+func (c *Config) CompileFlows() (*mapping.Set, error) {
+	files, err := c.flowFiles()
+	if err != nil {
+		return nil, err
+	}
+	var targets []mapping.Target
+	for _, name := range c.ConnectionNames() {
+		targets = append(targets, mapping.Target{Name: name, Kind: c.Kind(name)})
+	}
+	return mapping.Compile(files, targets)
+}
+
+func (c *Config) flowFiles() ([]mapping.File, error) {
+	var files []mapping.File
+	for _, name := range c.ConnectionNames() {
+		if use := c.Connections[name].DefaultFlows; use != nil && !*use {
+			continue
+		}
+		defaults, err := defaultFlows(name, c.Kind(name))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, defaults...)
+	}
+	for _, pattern := range c.Flows {
+		if !filepath.IsAbs(pattern) {
+			pattern = filepath.Join(filepath.Dir(c.file), pattern)
+		}
+		matches, err := filepath.Glob(pattern)
+		if err != nil || len(matches) == 0 {
+			return nil, fmt.Errorf("%s: flows: no file matches %s", c.file, pattern)
+		}
+		for _, m := range matches {
+			text, err := os.ReadFile(m) //nolint:gosec // the operator names the files
+			if err != nil {
+				return nil, fmt.Errorf("flow: %w", err)
+			}
+			files = append(files, mapping.File{Name: m, Text: text})
+		}
+	}
+	return files, nil
+}
+
+func defaultFlows(connection string, k connector.Kind) ([]mapping.File, error) {
+	if k.Flows == nil {
+		return nil, nil
+	}
+	var names []string
+	err := fs.WalkDir(k.Flows, ".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && strings.HasSuffix(path, ".yaml") {
+			names = append(names, path)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("default flows of %s: %w", k.Name, err)
+	}
+	files := make([]mapping.File, 0, len(names))
+	for _, n := range names {
+		text, err := fs.ReadFile(k.Flows, n)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, mapping.File{Name: k.Name + "/" + n, Text: text, Connection: connection})
+	}
+	return files, nil
+}
+

@@ -1,0 +1,152 @@
+// Package connectortest is the suite that every connector passes against its
+// vendor's sandbox before its own tests count. It checks the contract of
+// package connector from outside: one effect per document whatever happens to
+// the answers, a kind for each way to fail, no secrets in errors, webhooks
+// that only verify when genuine. It knows nothing of any vendor.
+package connectortest
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/sandbox"
+)
+
+// The names that the suite configures.
+const (
+	// Connection is the name of the connection under test. It is none of a
+	// vendor's, so that a connector which takes its kind for it is caught.
+	Connection = "suite"
+	// Tenant is the tenant of every document and event.
+	Tenant = "acme"
+)
+
+// Case is one connector together with its sandbox.
+type Case struct {
+	Kind connector.Kind
+	// Start makes a sandbox of its own for one check and ends it with
+	// t.Cleanup. Checks run in parallel.
+	Start func(t testing.TB) Fixture
+}
+
+// Fixture is what one check works on.
+type Fixture struct {
+	// Settings are decoded settings that point to the sandbox, of the type
+	// that Kind.Settings returns.
+	Settings any
+	Sandbox  *sandbox.Server
+	// Docs are documents for objects that do not exist yet, in an order in
+	// which each may refer to those before it. They are required when the
+	// connector has a Target.
+	Docs []Doc
+	// Deliveries are genuine webhooks, signed as the vendor does. They are
+	// required when the connector has Webhooks; their Received is the time of
+	// signing.
+	Deliveries []connector.Delivery
+	// Signature is the header that holds the webhooks' signature.
+	Signature string
+	// MaxAge is how old a delivery may be; 0 when the vendor signs no time.
+	MaxAge time.Duration
+	// Reads are required when the connector has a Reader.
+	Reads []Read
+}
+
+// Doc is a document of the suite. A reference to the object of an earlier
+// document is an events.Ref to its Object and Record; the suite resolves it
+// as the sink runtime does. Tenant, Connection, Op, Hash, IdempotencyKey and
+// First are filled in when empty.
+type Doc struct {
+	connector.Document
+	// Created is the sandbox's effect that creates the object, such as
+	// "salesOrder created". It is empty for an object that the connector only
+	// looks up.
+	Created string
+	// CreateOp is the sandbox's name of the call that has this effect. Faults
+	// are injected there. It is required with Created.
+	CreateOp string
+	// Change are Fields for an update; nil when the vendor allows none.
+	Change map[string]any
+}
+
+// Read is one object that the Reader can read.
+type Read struct {
+	Object string
+	// ID exists in the sandbox, Missing does not but has the right form.
+	ID      string
+	Missing string
+}
+
+// Check is one check of the suite.
+type Check struct {
+	Name string
+	Run  func(t testing.TB)
+}
+
+// Run runs the whole suite. A part is left out only when the connector has no
+// such member.
+func Run(t *testing.T, c Case) {
+	t.Helper()
+	for _, check := range Checks(t, c) {
+		t.Run(check.Name, func(t *testing.T) {
+			t.Parallel()
+			check.Run(t)
+		})
+	}
+}
+
+// Checks returns the checks that apply to the connector. It starts one
+// sandbox to see what the connector has.
+func Checks(t testing.TB, c Case) []Check {
+	t.Helper()
+	probe := open(t, c)
+	var all []Check
+	add := func(name string, run func(t testing.TB, e *env)) {
+		all = append(all, Check{Name: name, Run: func(t testing.TB) {
+			t.Helper()
+			run(t, open(t, c))
+		}})
+	}
+	addKind(add)
+	if probe.con.Target != nil {
+		addTarget(add)
+		addFaults(add)
+	}
+	if probe.con.Webhooks != nil {
+		addWebhooks(add)
+	}
+	if probe.con.Reader != nil {
+		addReader(add)
+	}
+	return all
+}
+
+// env is an opened connector with its fixture.
+type env struct {
+	Fixture
+	kind connector.Kind
+	con  connector.Connector
+	wire *wire
+	deps connector.Deps
+	// ids are the vendor's ids of what was applied, for references.
+	ids map[events.Ref]string
+}
+
+// open starts a fixture and opens the connector on it.
+func open(t testing.TB, c Case) *env {
+	t.Helper()
+	e := &env{Fixture: c.Start(t), kind: c.Kind, wire: newWire(), ids: map[events.Ref]string{}}
+	t.Cleanup(e.wire.close)
+	e.deps = connector.Deps{
+		Connection: Connection, Tenant: Tenant, Log: slog.New(slog.DiscardHandler),
+		HTTP: e.wire.client(), Now: time.Now,
+	}
+	con, err := c.Kind.Open(e.Settings, e.deps)
+	if err != nil {
+		t.Fatalf("Open refuses the fixture's settings: %v", err)
+	}
+	e.con = con
+	return e
+}

@@ -1,0 +1,258 @@
+package connectortest_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/connectortest"
+	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/rest"
+	"github.com/spoke-sync/spoke/services/internal/secret"
+)
+
+// toyToken opens the toy vendor, and signs its webhooks.
+const toyToken = "toy-token-0123456789"
+
+// toy is a connector with a switch for each way to be wrong.
+type toy struct {
+	client rest.Client
+	deps   connector.Deps
+	wrong  string
+}
+
+func toyKind(wrong string) connector.Kind {
+	flowField := "name"
+	if wrong == "flow of an unknown field" {
+		flowField = "nmae"
+	}
+	k := connector.Kind{
+		Name: "toy", Title: "Toy", Limits: connector.Limits{Concurrent: 1},
+		Settings: func() any { return &toySettings{} },
+		Objects: []connector.Object{{
+			Name: "thing", Entity: events.EntityProduct, Write: true,
+			Fields: []connector.Field{{Name: "name", Type: connector.FieldString, Required: true}},
+		}},
+		Flows: fstest.MapFS{"thing.yaml": {Data: []byte(
+			"flow: toy\nfrom: product\nobject: thing\nfields: {" + flowField + ": product.name}\n",
+		)}},
+		Open: func(settings any, deps connector.Deps) (connector.Connector, error) {
+			s := settings.(*toySettings)
+			v := &toy{client: rest.Client{HTTP: deps.HTTP, Base: s.URL}, deps: deps, wrong: wrong}
+			return connector.Connector{Target: v, Reader: v, Webhooks: v}, nil
+		},
+	}
+	if wrong == "object twice" {
+		k.Objects = append(k.Objects, k.Objects[0])
+	}
+	return k
+}
+
+func (v *toy) fault(k fault.Kind, text string) error {
+	switch v.wrong {
+	case "errors without kind":
+		return errors.New(text)
+	case "errors of another name":
+		return fault.New(k, "other: thing", "%s", text)
+	case "errors with secrets":
+		return fault.New(k, "toy: thing", "%s with %s", text, toyToken)
+	case "every error is transient":
+		k = fault.Transient
+	}
+	return fault.New(k, "toy: thing", "%s", text)
+}
+
+// call returns nil for a proper 404.
+func (v *toy) call(ctx context.Context, method, path string, body any) (*thing, error) {
+	b, _ := json.Marshal(body)
+	r := rest.Request{Op: "toy: thing", Method: method, Path: path, Body: b, Safe: true}
+	resp, err := v.client.Do(ctx, r)
+	var x thing
+	switch {
+	case err != nil:
+		return nil, v.fault(fault.KindOf(err), err.Error())
+	case resp.Status == 404 && (json.Valid(resp.Body) || v.wrong == "any 404 is absence"):
+		return nil, nil
+	case !resp.OK():
+		return nil, v.fault(rest.Classify(r, resp, "").Kind, "refused")
+	case path == "/ping":
+		return &x, nil
+	}
+	if err := json.Unmarshal(resp.Body, &x); (err != nil || x.ID == "") && v.wrong != "answers unread" {
+		return nil, v.fault(fault.Ambiguous, "answer is no thing")
+	}
+	return &x, nil
+}
+
+func (v *toy) Apply(ctx context.Context, docs []connector.Document) []connector.Result {
+	results := make([]connector.Result, 0, len(docs))
+	if v.wrong == "no results" {
+		return results
+	}
+	for _, d := range docs {
+		results = append(results, v.applyOne(ctx, d))
+	}
+	return results
+}
+
+func (v *toy) applyOne(ctx context.Context, d connector.Document) connector.Result {
+	if (d.Object != "thing" || d.Op != events.DesiredUpsert) && v.wrong != "takes anything" {
+		return connector.Result{Err: v.fault(fault.Rejected, "no such thing")}
+	}
+	if v.wrong == "ignores its context" {
+		ctx = context.WithoutCancel(ctx)
+	}
+	method, effect := http.MethodPut, events.EffectCreated
+	if v.wrong == "posts" {
+		method = http.MethodPost
+	}
+	if d.ExternalID != "" {
+		effect = events.EffectUpdated
+		if v.wrong == "updates nothing" {
+			return connector.Result{ID: d.ExternalID, Effect: effect}
+		}
+	}
+	x, err := v.call(ctx, method, "/things/"+d.Key, d.Fields)
+	if err != nil {
+		return connector.Result{Err: err}
+	}
+	if x == nil {
+		return connector.Result{Err: v.fault(fault.Rejected, "not found")}
+	}
+	seen := events.Fields{"name": json.RawMessage(`"x"`)}
+	if v.wrong == "strange fields" {
+		seen.Set("nmae", "x")
+	}
+	return connector.Result{ID: x.ID, Effect: effect, Seen: seen}
+}
+
+func (v *toy) Find(ctx context.Context, d connector.Document) (connector.Result, bool, error) {
+	if d.Object != "thing" {
+		return connector.Result{}, false, v.fault(fault.Rejected, "no such thing")
+	}
+	x, err := v.call(ctx, http.MethodGet, "/things/"+d.Key, nil)
+	if err != nil || x == nil || v.wrong == "finds nothing" {
+		return connector.Result{}, false, err
+	}
+	return connector.Result{ID: x.ID}, true, nil
+}
+
+func (v *toy) Check(ctx context.Context) error {
+	if v.wrong == "checks nothing" {
+		return nil
+	}
+	_, err := v.call(ctx, http.MethodGet, "/ping", nil)
+	return err
+}
+
+func (v *toy) BatchSize() int { return 1 }
+
+func (v *toy) Read(ctx context.Context, object string, ids []string) ([]events.Change, error) {
+	if object != "thing" {
+		return nil, v.fault(fault.Rejected, "no such thing")
+	}
+	var all []events.Change
+	for _, id := range ids {
+		c := events.Change{
+			Connection: v.deps.Connection, Entity: events.EntityProduct, Object: "thing", ID: id,
+			Op: events.OpDeleted, At: time.Now().UTC(),
+		}
+		x, err := v.call(ctx, http.MethodGet, "/things/"+id, nil)
+		if err != nil {
+			return nil, err
+		}
+		if x != nil {
+			c.Op, c.Snapshot, c.Fields = events.OpChanged, true, events.Fields{}
+			c.Fields.Set("name", x.Name)
+		} else if v.wrong == "leaves the missing out" {
+			continue
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+func toySign(body []byte) string {
+	m := hmac.New(sha256.New, []byte(toyToken))
+	m.Write(body)
+	return hex.EncodeToString(m.Sum(nil))
+}
+
+func (v *toy) Verify(d connector.Delivery) error {
+	if hmac.Equal([]byte(toySign(d.Body)), []byte(d.Header.Get("Toy-Signature"))) || v.wrong == "verifies anything" {
+		return nil
+	}
+	return v.fault(fault.Unauthorized, "signature is wrong")
+}
+
+func (v *toy) Decode(d connector.Delivery) ([]events.Event, error) {
+	var x thing
+	if err := json.Unmarshal(d.Body, &x); err != nil {
+		return nil, v.fault(fault.Malformed, "no JSON")
+	}
+	c := events.Change{
+		Connection: v.deps.Connection, Entity: events.EntityProduct, Object: "thing", ID: x.ID,
+		Op: events.OpChanged, At: time.Unix(1, 0).UTC(), Signal: true,
+	}
+	id := x.ID
+	if v.wrong == "ids by the clock" {
+		id = d.Received.String()
+	}
+	return []events.Event{events.NewChange("toy", id, c)}, nil
+}
+
+// toyCase is the toy connector, wrong in the given way.
+func toyCase(wrong string) connectortest.Case {
+	return connectortest.Case{Kind: toyKind(wrong), Start: func(t testing.TB) connectortest.Fixture {
+		s := newToyVendor()
+		server := httptest.NewServer(s)
+		t.Cleanup(server.Close)
+		seed(t, server.URL)
+		body := []byte(`{"id":"1","name":"seeded"}`)
+		return connectortest.Fixture{
+			Settings: &toySettings{URL: server.URL, Token: secret.New(toyToken)}, Sandbox: s,
+			Docs: []connectortest.Doc{toyDoc("7"), toyDoc("8")},
+			Deliveries: []connector.Delivery{{
+				Method: http.MethodPost, Body: body, Received: time.Unix(2, 0),
+				Header: http.Header{"Toy-Signature": {toySign(body)}},
+			}},
+			Signature: "Toy-Signature",
+			Reads:     []connectortest.Read{{Object: "thing", ID: "1", Missing: "999"}},
+		}
+	}}
+}
+
+func toyDoc(id string) connectortest.Doc {
+	return connectortest.Doc{
+		Document: connector.Document{Key: "spoke-product-" + id, Desired: events.Desired{
+			Object: "thing", Entity: events.EntityProduct, Record: events.Key{Entity: events.EntityProduct, ID: id},
+			Fields: map[string]any{"name": "thing " + id},
+		}},
+		Created: "thing created", CreateOp: "write thing", Change: map[string]any{"name": "other " + id},
+	}
+}
+
+// seed makes the object that the reader reads.
+func seed(t testing.TB, base string) {
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/things/seeded", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+}

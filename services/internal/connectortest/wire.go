@@ -1,0 +1,77 @@
+package connectortest
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// wire is the network between connector and sandbox. It can give answers of
+// its own, as a proxy in between may.
+type wire struct {
+	real *http.Transport
+	mu   sync.Mutex
+	fake func(*http.Request) (*http.Response, error)
+}
+
+// callTimeout ends a call that hangs; nothing in a sandbox takes as long.
+const callTimeout = 30 * time.Second
+
+func newWire() *wire {
+	// Without kept connections the transport never repeats a call by itself,
+	// so that each fault is seen by the connector.
+	return &wire{real: &http.Transport{DisableKeepAlives: true}}
+}
+
+func (w *wire) client() *http.Client { return &http.Client{Transport: w, Timeout: callTimeout} }
+
+func (w *wire) close() { w.real.CloseIdleConnections() }
+
+// answer makes every call get this answer from now on.
+func (w *wire) answer(status int, contentType, body string) {
+	w.set(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{
+			Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+			Header: http.Header{"Content-Type": {contentType}},
+			Body:   io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r,
+		}, nil
+	})
+}
+
+// cut makes every call fail before it leaves.
+func (w *wire) cut() {
+	w.set(func(*http.Request) (*http.Response, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+	})
+}
+
+// restore lets calls through again.
+func (w *wire) restore() { w.set(nil) }
+
+func (w *wire) set(f func(*http.Request) (*http.Response, error)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fake = f
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.mu.Lock()
+	fake := w.fake
+	w.mu.Unlock()
+	if fake == nil {
+		return w.real.RoundTrip(r)
+	}
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	if r.Body != nil {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_ = r.Body.Close()
+	}
+	return fake(r)
+}

@@ -1,0 +1,178 @@
+package hubspotbox
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// object is one record.
+type object struct {
+	ID         string            `json:"id"`
+	Properties map[string]string `json:"properties"`
+	Created    time.Time         `json:"created"`
+	Modified   time.Time         `json:"modified"`
+	Archived   time.Time         `json:"archived,omitzero"`
+}
+
+// state is the whole portal. It is the form of the state file.
+type state struct {
+	NextID    int64 `json:"nextId"`
+	NextEvent int64 `json:"nextEvent"`
+	// Objects by type and id; Merged names what became of merged ids.
+	Objects map[string]map[string]*object `json:"objects"`
+	Merged  map[string]map[string]string  `json:"merged"`
+	// Links are the association type ids, by from type/id and to type/id.
+	Links map[string]map[string][]int `json:"links"`
+	// Properties and Groups are the portal's own, by type and name.
+	Properties map[string]map[string]property `json:"properties"`
+	Groups     map[string]map[string]string   `json:"groups"`
+}
+
+// firstID keeps ids that HubSpot gives apart from those that seeds choose.
+const firstID = 10_000_000
+
+func newState() state {
+	return state{
+		NextID: firstID, NextEvent: 1, Objects: map[string]map[string]*object{}, Merged: map[string]map[string]string{},
+		Links: map[string]map[string][]int{}, Properties: map[string]map[string]property{}, Groups: map[string]map[string]string{},
+	}
+}
+
+func load(path string) (state, error) {
+	s := newState()
+	if path == "" {
+		return s, nil
+	}
+	raw, err := os.ReadFile(path) //nolint:gosec // the operator's own path
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(raw, &s)
+}
+
+// save writes the state file by a rename, so that a crash leaves the old or
+// the new one. The caller holds the lock.
+func (b *Box) save() {
+	if b.opts.StateFile == "" {
+		return
+	}
+	raw, err := json.Marshal(b.state)
+	if err == nil {
+		err = replaceFile(b.opts.StateFile, raw)
+	}
+	if err != nil {
+		b.opts.Log.Error("state file not written", "file", b.opts.StateFile, "error", err)
+	}
+}
+
+func replaceFile(path string, raw []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".hubspot-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(raw)
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // only the temporary copy
+	}
+	return err
+}
+
+// newID returns the next id; they are unique over all types here.
+func (s *state) newID() string {
+	s.NextID++
+	return strconv.FormatInt(s.NextID, 10)
+}
+
+// put stores an object.
+func (s *state) put(t *objectType, o *object) {
+	if s.Objects[t.plural] == nil {
+		s.Objects[t.plural] = map[string]*object{}
+	}
+	s.Objects[t.plural][o.ID] = o
+}
+
+// live returns a record that is not archived.
+func (s *state) live(t *objectType, id string) (*object, bool) {
+	o, ok := s.Objects[t.plural][id]
+	return o, ok && o.Archived.IsZero()
+}
+
+// follow is live for calls that accept the id of a record merged away.
+func (s *state) follow(t *objectType, id string) (*object, bool) {
+	for range len(s.Merged[t.plural]) + 1 {
+		next, ok := s.Merged[t.plural][id]
+		if !ok {
+			break
+		}
+		id = next
+	}
+	return s.live(t, id)
+}
+
+// ids returns the ids of live records in the order they were made.
+func (s *state) ids(t *objectType) []string {
+	var all []string
+	for id, o := range s.Objects[t.plural] {
+		if o.Archived.IsZero() {
+			all = append(all, id)
+		}
+	}
+	slices.SortFunc(all, compareIDs)
+	return all
+}
+
+// compareIDs orders numeric ids.
+func compareIDs(a, b string) int {
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return strings.Compare(a, b)
+}
+
+// touch notes a change. Two changes of a record never have the same time.
+func (b *Box) touch(o *object) {
+	now := b.opts.Now().UTC().Truncate(time.Millisecond)
+	if !now.After(o.Modified) {
+		now = o.Modified.Add(time.Millisecond)
+	}
+	o.Modified = now
+}
+
+// dump is what GET /_sandbox/objects shows.
+func (b *Box) dump() map[string]any {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := map[string]any{"associations": cloneLinks(b.state.Links)}
+	for i := range b.types {
+		t := &b.types[i]
+		objects := map[string]any{}
+		for id, o := range b.state.Objects[t.plural] {
+			objects[id] = maps.Clone(o.Properties)
+		}
+		all[t.plural] = objects
+	}
+	return all
+}
+
+func cloneLinks(links map[string]map[string][]int) map[string]map[string][]int {
+	c := make(map[string]map[string][]int, len(links))
+	for from, to := range links {
+		c[from] = maps.Clone(to)
+	}
+	return c
+}

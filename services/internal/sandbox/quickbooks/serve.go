@@ -1,0 +1,102 @@
+package quickbooksbox
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/spoke-sync/spoke/services/internal/sandbox"
+)
+
+// timeLayout is how QuickBooks writes times.
+const timeLayout = "2006-01-02T15:04:05-07:00"
+
+// maxRequest bounds a request's body.
+const maxRequest = 1 << 20
+
+func (b *Box) serveCompany(w http.ResponseWriter, _ *http.Request) {
+	sandbox.JSON(w, http.StatusOK, b.envelope("CompanyInfo", object{
+		"Id": "1", "SyncToken": "0", "domain": "QBO", "sparse": false, "CompanyName": "Sandbox Company", "Country": "US",
+	}))
+}
+
+// envelope is an answer with one object.
+func (b *Box) envelope(name string, o object) map[string]any {
+	return map[string]any{name: o, "time": b.opts.Now().Format(timeLayout)}
+}
+
+func (b *Box) serveRead(e entity) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		o, ok := b.state.Objects[e.name][r.PathValue("id")]
+		if !ok {
+			writeProblem(w, notFound())
+			return
+		}
+		sandbox.JSON(w, http.StatusOK, b.envelope(e.name, o))
+	}
+}
+
+// serveWrite creates, updates, voids or deletes one object. A request id that
+// was answered before gets the same answer, whatever its body says now.
+func (b *Box) serveWrite(e entity) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		raw, err := io.ReadAll(io.LimitReader(r.Body, maxRequest))
+		var in object
+		if err != nil || decode(raw, &in) != nil || in == nil {
+			writeProblem(w, invalid("2010", "Request has invalid or unsupported property", "the body is no JSON object", ""))
+			return
+		}
+		q := r.URL.Query()
+		id := q.Get("requestid")
+		if len(id) > 50 {
+			writeProblem(w, invalid("2050", "String length is either shorter or longer than supported by specification", "requestid", "requestid"))
+			return
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if answer, seen := b.state.Requests[id]; seen && id != "" {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = w.Write(answer)
+			return
+		}
+		o, p := b.write(e, q, in)
+		if p != nil {
+			writeProblem(w, p)
+			return
+		}
+		answer, err := json.Marshal(b.envelope(e.name, o))
+		if err != nil {
+			writeProblem(w, business("the answer can't be written"))
+			return
+		}
+		if id != "" {
+			b.state.Requests[id] = answer
+		}
+		b.save()
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(answer)
+	}
+}
+
+// write does what a POST asks for and returns what is answered.
+func (b *Box) write(e entity, q url.Values, in object) (object, *problem) {
+	operation, include := q.Get("operation"), q.Get("include")
+	switch {
+	case operation == "delete":
+		return b.remove(e, in)
+	case operation == "void", operation == "update" && include == "void":
+		if (e.name == "Payment") != (include == "void") {
+			return nil, invalid("2010", "Request has invalid or unsupported property", "Operation "+operation+" is not supported", "")
+		}
+		return b.void(e, in)
+	case operation != "" && operation != "update":
+		return nil, invalid("2010", "Request has invalid or unsupported property", "Operation "+operation+" is not supported", "")
+	}
+	if id, _ := in["Id"].(string); id != "" {
+		return b.update(e, in)
+	}
+	return b.create(e, in)
+}

@@ -1,0 +1,171 @@
+package quickbooksbox
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// object is one stored object in the vendor's JSON.
+type object map[string]any
+
+// state is the whole company. It is the form of the state file.
+type state struct {
+	Refresh    string               `json:"refresh"`
+	OldRefresh string               `json:"oldRefresh,omitempty"`
+	Access     map[string]time.Time `json:"access"`
+	NextID     int                  `json:"nextId"`
+	NextNumber int                  `json:"nextNumber"`
+	// Objects by entity, then by id.
+	Objects map[string]map[string]object `json:"objects"`
+	// Requests holds the answer that each request id got.
+	Requests map[string]json.RawMessage `json:"requests"`
+}
+
+func newState(o Options) state {
+	return state{
+		Refresh: o.RefreshToken, Access: map[string]time.Time{}, NextID: 100, NextNumber: 1001,
+		Objects: map[string]map[string]object{
+			"Account": {
+				"79": account("79", IncomeAccount, "Income", "SalesOfProductIncome"),
+				"4":  account("4", DepositAccount, "Other Current Asset", "UndepositedFunds"),
+			},
+			"Customer": {}, "Item": {}, "Invoice": {}, "Payment": {},
+		},
+		Requests: map[string]json.RawMessage{},
+	}
+}
+
+func account(id, name, typ, sub string) object {
+	return object{
+		"Id": id, "SyncToken": "0", "Name": name, "FullyQualifiedName": name, "AccountType": typ,
+		"AccountSubType": sub, "Active": true, "domain": "QBO", "sparse": false,
+	}
+}
+
+// newID returns the next id, which is unique over all entities.
+func (s *state) newID() string {
+	s.NextID++
+	return strconv.Itoa(s.NextID)
+}
+
+// decode reads JSON with its numbers digit by digit.
+func decode(raw []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	return dec.Decode(v)
+}
+
+// clone copies an object in depth.
+func clone(o object) object {
+	raw, err := json.Marshal(o)
+	if err != nil {
+		return nil
+	}
+	var c object
+	if decode(raw, &c) != nil {
+		return nil
+	}
+	return c
+}
+
+func (b *Box) load() error {
+	if b.opts.StateFile == "" {
+		return nil
+	}
+	raw, err := os.ReadFile(b.opts.StateFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return decode(raw, &b.state)
+}
+
+// save writes the state file by a rename, so that a crash leaves the old or
+// the new one. The caller holds the lock.
+func (b *Box) save() {
+	if b.opts.StateFile == "" {
+		return
+	}
+	raw, err := json.Marshal(b.state)
+	if err == nil {
+		err = replaceFile(b.opts.StateFile, raw)
+	}
+	if err != nil {
+		b.opts.Log.Error("state file not written", "file", b.opts.StateFile, "error", err)
+	}
+}
+
+func replaceFile(path string, raw []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".quickbooks-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(raw)
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // only the temporary copy
+	}
+	return err
+}
+
+// dump is what GET /_sandbox/objects shows.
+func (b *Box) dump() map[string]any {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := map[string]any{}
+	for name, byID := range b.state.Objects {
+		objects := map[string]any{}
+		for id, o := range byID {
+			objects[id] = clone(o)
+		}
+		all[name] = objects
+	}
+	return all
+}
+
+// list returns copies of all objects of an entity in the order of their ids.
+func (b *Box) list(entity string) []map[string]any {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	byID := b.state.Objects[entity]
+	out := make([]map[string]any, 0, len(byID))
+	for _, id := range sortedIDs(byID) {
+		out = append(out, clone(byID[id]))
+	}
+	return out
+}
+
+// sortedIDs puts ids, which are numbers, into their order.
+func sortedIDs(byID map[string]object) []string {
+	return slices.SortedFunc(maps.Keys(byID), func(x, y string) int {
+		if len(x) != len(y) {
+			return len(x) - len(y)
+		}
+		return bytes.Compare([]byte(x), []byte(y))
+	})
+}
+
+// Customers returns all customers as QuickBooks's JSON.
+func (b *Box) Customers() []map[string]any { return b.list("Customer") }
+
+// Items returns all items as QuickBooks's JSON.
+func (b *Box) Items() []map[string]any { return b.list("Item") }
+
+// Invoices returns all invoices as QuickBooks's JSON.
+func (b *Box) Invoices() []map[string]any { return b.list("Invoice") }
+
+// Payments returns all payments as QuickBooks's JSON.
+func (b *Box) Payments() []map[string]any { return b.list("Payment") }

@@ -1,0 +1,14 @@
+package stripebox
+
+// Payments returns the ids of an invoice's InvoicePayments, the oldest first.
+func (b *Box) Payments(invoiceID string) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var ids []string
+	for _, id := range b.state.Payments.Order {
+		if b.state.Payments.Rows[id].Invoice == invoiceID {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

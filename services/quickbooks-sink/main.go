@@ -1,0 +1,10 @@
+// Command quickbooks-sink runs Spoke's quickbooks-sink service against a NATS server.
+package main
+
+import (
+	"os"
+
+	"github.com/spoke-sync/spoke/services/catalog"
+)
+
+func main() { os.Exit(catalog.Main("quickbooks-sink")) }

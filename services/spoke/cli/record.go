@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spoke-sync/spoke/events"
+)
+
+type recordCmd struct {
+	Key   string `arg:"" help:"The record, such as deal/77."`
+	where `embed:""`
+}
+
+// Run implements the command.
+func (c *recordCmd) Run(s *session) error {
+	key, err := events.ParseKey(c.Key)
+	if err != nil {
+		return err
+	}
+	st, err := c.open(s.ctx)
+	if err != nil {
+		return err
+	}
+	defer st.close()
+	m, ok, err := st.bus.LastOne(s.ctx, events.StreamHub, events.RecordSubject(st.tenant, key))
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return fmt.Errorf("there is no record %s", key)
+	}
+	var r events.Record
+	if err := json.Unmarshal(m.Data, &r); err != nil {
+		return fmt.Errorf("record %s: %w", key, err)
+	}
+	if c.JSON {
+		return s.json(r)
+	}
+	explain(s, st, r)
+	return nil
+}
+
+// explain prints a record for people.
+func explain(s *session, st *store, r events.Record) {
+	s.printf("%s  version %d, last changed %s\n", r.Key, r.Version, stamp(r.UpdatedAt))
+	if r.Deleted != nil {
+		s.printf("deleted at %s %s\n", r.Deleted.Source, stamp(r.Deleted.At))
+	}
+	s.printf("\n")
+	t := tabwriter.NewWriter(s.out, 0, 4, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "FIELD\tVALUE\tOWNER\tSAID BY\tAT")
+	for _, name := range slices.Sorted(maps.Keys(r.Fields)) {
+		f := r.Fields[name]
+		for i, v := range show(f.Value) {
+			if i == 0 {
+				_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", name, v, st.owner(r.Key.Entity, name), f.Source, stamp(f.At))
+				continue
+			}
+			_, _ = fmt.Fprintf(t, "\t%s\t\t\t\n", v)
+		}
+	}
+	_ = t.Flush()
+	s.printf("\n")
+	t = tabwriter.NewWriter(s.out, 0, 4, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "SYSTEM\tID\tNUMBER\tSTATE\tAT\tFLOW")
+	for _, key := range docKeys(r) {
+		d := r.Docs[key]
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", key, d.ID, d.Number, state(r, key), stamp(d.At), r.Wanted[key].Flow)
+	}
+	_ = t.Flush()
+	for _, key := range docKeys(r) {
+		if p := r.Docs[key].Error; p != nil {
+			s.printf("\n%s: %s\n", key, p.Message)
+			if p.Hint != "" {
+				s.printf("  %s\n", p.Hint)
+			}
+		}
+	}
+}
+
+// docKeys lists what the record has or wants anywhere.
+func docKeys(r events.Record) []string {
+	keys := map[string]bool{}
+	for k := range r.Docs {
+		keys[k] = true
+	}
+	for k := range r.Wanted {
+		keys[k] = true
+	}
+	return slices.Sorted(maps.Keys(keys))
+}
+
+// state says where a document stands, in words.
+func state(r events.Record, key string) string {
+	d, known := r.Docs[key]
+	want, wanted := r.Wanted[key]
+	switch {
+	case d.Gone != nil:
+		return "deleted there"
+	case !wanted && known:
+		return "read only"
+	case !known || d.State == events.StateSeen:
+		return "to be written"
+	case d.State == events.StateDone && d.Told != want.Hash:
+		return "to be updated"
+	case d.State == events.StateDone:
+		return "in step"
+	default:
+		return string(d.State)
+	}
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05Z")
+}
+
+// show writes a value for people: lines one by one, the rest in one.
+func show(raw json.RawMessage) []string {
+	if events.IsNull(raw) {
+		return []string{"(empty)"}
+	}
+	var lines []events.Line
+	if strings.HasPrefix(string(raw), "[") && json.Unmarshal(raw, &lines) == nil && len(lines) > 0 {
+		out := make([]string, len(lines))
+		for i, l := range lines {
+			out[i] = fmt.Sprintf("%s × %s at %s", l.Quantity, l.Name, l.Price)
+		}
+		return out
+	}
+	var m events.Money
+	if json.Unmarshal(raw, &m) == nil && m.Currency != "" {
+		return []string{m.String()}
+	}
+	var l events.Link
+	if json.Unmarshal(raw, &l) == nil && !l.IsZero() {
+		if l.Resolved() {
+			return []string{"→ " + l.Record.String()}
+		}
+		return []string{fmt.Sprintf("→ %s %s %s (not known yet)", l.Connection, l.Object, l.ID)}
+	}
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return []string{text}
+	}
+	return []string{string(raw)}
+}

@@ -1,0 +1,10 @@
+// Command stripe-sink runs Spoke's stripe-sink service against a NATS server.
+package main
+
+import (
+	"os"
+
+	"github.com/spoke-sync/spoke/services/catalog"
+)
+
+func main() { os.Exit(catalog.Main("stripe-sink")) }

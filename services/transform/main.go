@@ -1,0 +1,10 @@
+// Command transform runs Spoke's transform service against a NATS server.
+package main
+
+import (
+	"os"
+
+	"github.com/spoke-sync/spoke/services/catalog"
+)
+
+func main() { os.Exit(catalog.Main("transform")) }
