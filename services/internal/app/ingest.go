@@ -72,6 +72,7 @@ func newReceiver(e *Env, conns map[string]connector.Connector, group *bus.Group)
 	}
 	c := receiver.DefaultConfig()
 	c.Tenant, c.PublicURL = e.Config.Tenant, e.Config.HTTP.PublicURL
+	c.MaxMessage = e.Bus.Conn().MaxPayload()
 	return receiver.New(c, receiver.Deps{
 		Webhooks: webhooks, Upstreams: upstreams, Publisher: group, Ready: receiver.BusReady(e.Bus),
 		Registry: e.Registry, Tracer: e.Tracer(IngestName), Log: e.Log,

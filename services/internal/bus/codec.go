@@ -2,12 +2,12 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/nats-io/nats.go"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/spoke-sync/spoke/events"
 )
@@ -24,7 +24,7 @@ const (
 // EncodeEvent makes the message of an event: structured JSON, with id, type
 // and source repeated as headers for routing, and the trace context of ctx.
 func EncodeEvent(ctx context.Context, subject string, e events.Event) (Message, error) {
-	data, err := json.Marshal(e)
+	data, err := e.MarshalJSON() // json.Marshal would check the result once more
 	if err != nil {
 		return Message{}, fmt.Errorf("event %s: %w", e.ID, err)
 	}
@@ -39,7 +39,7 @@ func EncodeEvent(ctx context.Context, subject string, e events.Event) (Message, 
 // DecodeEvent reads the event in a message.
 func DecodeEvent(m Stored) (events.Event, error) {
 	var e events.Event
-	if err := json.Unmarshal(m.Data, &e); err != nil {
+	if err := e.UnmarshalJSON(m.Data); err != nil {
 		return events.Event{}, fmt.Errorf("message %d on %s: %w", m.Seq, m.Subject, err)
 	}
 	return e, nil
@@ -74,14 +74,29 @@ func Extract(ctx context.Context, h nats.Header) context.Context {
 	return otel.GetTextMapPropagator().Extract(ctx, carrier(h))
 }
 
-// ExtractEvent is Extract, falling back on the context that the event began
-// in when the message has none.
-func ExtractEvent(ctx context.Context, h nats.Header, e events.Event) context.Context {
-	if len(h["traceparent"]) > 0 || e.TraceParent == "" {
-		return Extract(ctx, h)
+// Origin returns the span that an event continues: of the hop before, or, when
+// the message has none, the one that the event began in.
+func Origin(ctx context.Context, h nats.Header, e events.Heading) trace.SpanContext {
+	if len(h["traceparent"]) > 0 {
+		return trace.SpanContextFromContext(Extract(ctx, h))
+	}
+	if e.TraceParent == "" {
+		return trace.SpanContext{}
 	}
 	began := propagation.MapCarrier{"traceparent": e.TraceParent, "tracestate": e.TraceState}
-	return otel.GetTextMapPropagator().Extract(ctx, began)
+	return trace.SpanContextFromContext(otel.GetTextMapPropagator().Extract(ctx, began))
+}
+
+// ExtractEvent returns ctx with the span that an event continues; see Origin.
+func ExtractEvent(ctx context.Context, h nats.Header, e events.Event) context.Context {
+	origin := Origin(ctx, h, events.Heading{TraceParent: e.TraceParent, TraceState: e.TraceState})
+	return trace.ContextWithRemoteSpanContext(ctx, origin)
+}
+
+// IsOutcome reports by its header whether a stored event is an outcome.
+func IsOutcome(m Stored) bool {
+	t := m.Header[headerType]
+	return len(t) > 0 && events.Event{Type: t[0]}.IsOutcome()
 }
 
 // OwnHeader keeps the trace context of a stored message for publishing it

@@ -27,9 +27,10 @@ type waiter struct {
 	done chan error
 }
 
-// maxWriters is how many batches of one Group may be on their way. Two keep
-// the disk busy while the next batch is encoded; more only split the batches.
-const maxWriters = 2
+// maxWriters is how many batches of one Group may be on their way. A second
+// one would only split the batches: what a single server does for a batch costs
+// about the same for ten messages as for a thousand.
+const maxWriters = 1
 
 // maxQueued bounds what may wait, in messages. Beyond it a publish is
 // refused, which ingest turns into 503.

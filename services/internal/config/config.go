@@ -177,8 +177,15 @@ func override(to *string, v string) {
 }
 
 func (c *Config) yamlError(err error) error {
-	return fmt.Errorf("%s:%s", c.file, strings.TrimSpace(yaml.FormatError(err, false, true)))
+	text := strings.TrimSpace(yaml.FormatError(err, false, true))
+	if m := position.FindStringSubmatch(text); m != nil {
+		return fmt.Errorf("%s:%s: %s", c.file, m[1], m[2])
+	}
+	return fmt.Errorf("%s: %s", c.file, text)
 }
+
+// position is how the YAML library begins an error that it can place.
+var position = regexp.MustCompile(`(?s)^\[(\d+:\d+)\] (.*)$`)
 
 // name is what a tenant, connection or upstream may be called: it becomes a
 // token of subjects and part of a bucket's name.

@@ -56,8 +56,8 @@ upstreams:
 func TestProblemsSayWhereAndWhat(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ text, want string }{
-		"unknown key":     {"tenant: a\ntenannt: b\n", `[2:1] unknown field "tenannt"`},
-		"unknown setting": {"connections:\n  hub:\n    kind: crm\n    settings:\n      url: x\n      kee: y\n", `[6:7] unknown field "kee"`},
+		"unknown key":     {"tenant: a\ntenannt: b\n", `spoke.yaml:2:1: unknown field "tenannt"`},
+		"unknown setting": {"connections:\n  hub:\n    kind: crm\n    settings:\n      url: x\n      kee: y\n", `spoke.yaml:6:7: unknown field "kee"`},
 		"bare secret":     {"connections:\n  hub:\n    kind: crm\n    settings:\n      key: hunter2\n", "env:NAME, file:/path or literal:text"},
 		"unset variable":  {"connections:\n  hub:\n    kind: crm\n    settings:\n      key: env:SPOKE_TEST_UNSET\n", "SPOKE_TEST_UNSET is not set"},
 		"kind":            {"connections:\n  hub: {kind: hubspt}\n", `connections.hub.kind: "hubspt" is unknown: one of crm, erp`},
@@ -68,7 +68,7 @@ func TestProblemsSayWhereAndWhat(t *testing.T) {
 		"field":           {"policy: {deal: {nam: newest}}\n", "deal has no such field"},
 		"short token":     {"upstreams: {shop: {token: 'literal:x'}}\n", "want at least 16"},
 		"syntax":          {"tenant: [a\n", "1:9"},
-		"type":            {"nats: {replicas: many}\n", "[1:18]"},
+		"type":            {"nats: {replicas: many}\n", "spoke.yaml:1:18: "},
 		"replicas":        {"nats: {replicas: 2}\n", "nats.replicas is 2"},
 	} {
 		t.Run(name, func(t *testing.T) {

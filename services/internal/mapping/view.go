@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -78,12 +79,41 @@ func (e entityView) custom() ref.Val {
 		if !ok || events.IsNull(f.Value) {
 			continue
 		}
-		var v any
-		if json.Unmarshal(f.Value, &v) == nil {
+		if v, ok := customValue(f.Value); ok {
 			m[key] = v
 		}
 	}
 	return types.DefaultTypeAdapter.NativeToValue(m)
+}
+
+// customValue decodes any JSON; its numbers become decimals, digit by digit.
+func customValue(raw json.RawMessage) (any, bool) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	var v any
+	if dec.Decode(&v) != nil {
+		return nil, false
+	}
+	return exactNumbers(v), true
+}
+
+func exactNumbers(v any) any {
+	switch x := v.(type) {
+	case json.Number:
+		if d, err := events.ParseDecimal(x.String()); err == nil {
+			return decimal{d}
+		}
+		return x.String()
+	case []any:
+		for i := range x {
+			x[i] = exactNumbers(x[i])
+		}
+	case map[string]any:
+		for k := range x {
+			x[k] = exactNumbers(x[k])
+		}
+	}
+	return v
 }
 
 // docsView is what other systems hold for the record: docs.stripe.invoice.

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/pprof"
+	"strings"
 	"time"
 
 	"github.com/spoke-sync/spoke/services/catalog"
@@ -16,17 +18,27 @@ import (
 )
 
 type upCmd struct {
-	Config string        `short:"c" default:"spoke.yaml" help:"Configuration file."`
-	Demo   bool          `help:"Run against vendor sandboxes with a sample portal, and show what happens."`
-	Once   bool          `help:"With --demo: end after the story, with status 0 or 1."`
-	JSON   bool          `help:"With --demo --once: print the report as JSON."`
-	Data   string        `default:"spoke-data" help:"With --demo: data folder."`
-	Listen string        `default:"127.0.0.1:8080" help:"With --demo: address for webhooks and events."`
-	Limit  time.Duration `default:"2m" help:"With --demo: how long the story may take."`
+	Config   string        `short:"c" default:"spoke.yaml" help:"Configuration file."`
+	Services []string      `help:"Run only these services."`
+	Demo     bool          `help:"Run against vendor sandboxes with a sample portal, and show what happens."`
+	Once     bool          `help:"With --demo: end after the story, with status 0 or 1."`
+	JSON     bool          `help:"With --demo --once: print the report as JSON."`
+	Data     string        `default:"spoke-data" help:"With --demo: data folder."`
+	Listen   string        `default:"127.0.0.1:8080" help:"With --demo: address for webhooks and events."`
+	Limit    time.Duration `default:"2m" help:"With --demo: how long the story may take."`
+
+	CPUProfile string `name:"cpuprofile" help:"Write a CPU profile to this file."`
 }
 
 // Run implements the command.
 func (c *upCmd) Run(s *session) error {
+	if c.CPUProfile != "" {
+		stop, err := profile(c.CPUProfile)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
 	if c.Demo {
 		return c.demo(s)
 	}
@@ -37,13 +49,57 @@ func (c *upCmd) Run(s *session) error {
 	if err != nil {
 		return fmt.Errorf("%w\nno configuration yet? spoke up --demo runs without one", err)
 	}
+	services, err := pick(c.Services)
+	if err != nil {
+		return err
+	}
 	began := time.Now()
 	return node.Run(s.ctx, node.Options{
-		Config: cfg, Services: catalog.Services(), Log: s.log, Version: catalog.Version,
+		Config: cfg, Services: services, Log: s.log, Version: catalog.Version,
 		Ready: func(*app.Env) {
 			s.printf("ready after %.1f s: webhooks and events on http://%s, data in %s\n", time.Since(began).Seconds(), cfg.HTTP.Listen, cfg.Data)
 		},
 	})
+}
+
+// profile writes a CPU profile until the returned function is called.
+func profile(file string) (stop func(), err error) {
+	f, err := os.Create(file) //nolint:gosec // the operator names the file
+	if err != nil {
+		return nil, fmt.Errorf("profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("profile: %w", err)
+	}
+	return func() { pprof.StopCPUProfile(); _ = f.Close() }, nil
+}
+
+// pick returns the named services, or all.
+func pick(names []string) ([]app.Service, error) {
+	if len(names) == 0 {
+		return catalog.Services(), nil
+	}
+	services := make([]app.Service, len(names))
+	for i, n := range names {
+		s, err := service(n)
+		if err != nil {
+			return nil, err
+		}
+		services[i] = s
+	}
+	return services, nil
+}
+
+func service(name string) (app.Service, error) {
+	if s, ok := catalog.Service(name); ok {
+		return s, nil
+	}
+	var names []string
+	for _, s := range catalog.Services() {
+		names = append(names, s.Name)
+	}
+	return app.Service{}, fmt.Errorf("no service is named %q: one of %s", name, strings.Join(names, ", "))
 }
 
 // demo keeps the log in a file, so that the terminal tells the story.
@@ -92,13 +148,9 @@ type runCmd struct {
 
 // Run implements the command.
 func (c *runCmd) Run(s *session) error {
-	svc, ok := catalog.Service(c.Service)
-	if !ok {
-		names := ""
-		for _, x := range catalog.Services() {
-			names += " " + x.Name
-		}
-		return fmt.Errorf("no service is named %q: one of%s", c.Service, names)
+	svc, err := service(c.Service)
+	if err != nil {
+		return err
 	}
 	cfg, err := config.Load(c.Config, catalog.Kinds())
 	if err != nil {

@@ -84,7 +84,7 @@ func (w *Worker) flowFailed(ctx context.Context, c *change, f hub.Failure) error
 	doc.Connection, doc.Object, doc.Entity = f.Flow.Connection, f.Flow.Object.Name, f.Flow.Object.Entity
 	doc.State, doc.Error = events.StateQuarantined, p
 	c.after.Docs[f.Flow.DocKey()] = doc
-	data, err := json.Marshal(c.after)
+	data, err := c.after.MarshalJSON()
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -90,17 +91,34 @@ func byRecord(facts []fact) []*change {
 // becomes known on the way releases what waited for it.
 func (w *Worker) commitAll(ctx context.Context, changes []*change) {
 	for len(changes) > 0 {
-		var learnt, waits []events.External
-		for _, batch := range w.compute(ctx, changes) {
-			if w.commit(ctx, batch) {
-				for _, c := range batch {
-					learnt = append(learnt, c.learnt...)
-					waits = append(waits, c.waits...)
-				}
-			}
-		}
+		learnt, waits := w.commitBatches(ctx, w.compute(ctx, changes))
 		changes = w.followUp(ctx, learnt, waits)
 	}
+}
+
+// commitBatches commits batches at the same time, since each waits for the
+// disk, and they are about different records.
+func (w *Worker) commitBatches(ctx context.Context, batches [][]*change) (learnt, waits []events.External) {
+	var wg sync.WaitGroup
+	done := make([]bool, len(batches))
+	for i, batch := range batches {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			done[i] = w.commit(ctx, batch)
+		}()
+	}
+	wg.Wait()
+	for i, batch := range batches {
+		if !done[i] {
+			continue
+		}
+		for _, c := range batch {
+			learnt = append(learnt, c.learnt...)
+			waits = append(waits, c.waits...)
+		}
+	}
+	return learnt, waits
 }
 
 // compute loads, merges and routes, and packs the results into batches of at
@@ -228,7 +246,7 @@ func (w *Worker) open(ctx context.Context, c *change) nats.Header {
 // add makes the messages of a change: the record first, under
 // compare-and-set, then what it wants.
 func (c *change) add(w *Worker, h nats.Header, wanted []events.Desired) error {
-	data, err := json.Marshal(c.after)
+	data, err := c.after.MarshalJSON()
 	if err != nil {
 		return fault.New(fault.Internal, "transform", "record %s: %w", c.key, err)
 	}

@@ -69,30 +69,32 @@ func (w *Worker) intake(ctx context.Context, msgs []bus.Delivered) []*unit {
 }
 
 func (w *Worker) decode(ctx context.Context, m bus.Delivered) (*unit, error) {
-	e, err := bus.DecodeEvent(m.Stored)
-	if err != nil {
-		return nil, fault.New(fault.Malformed, "transform", "%w", err)
-	}
-	f := fact{Fact: hub.Fact{ID: e.ID}, span: trace.SpanContextFromContext(bus.ExtractEvent(ctx, m.Header, e))}
-	if e.IsOutcome() {
-		o, err := e.Outcome()
-		if err != nil {
-			return nil, fault.New(fault.Malformed, "transform", "%w", err)
-		}
+	var f fact
+	var h events.Heading
+	var err error
+	if bus.IsOutcome(m.Stored) {
+		var o events.Outcome
+		h, o, err = events.DecodeOutcome(m.Data)
 		f.Outcome = &o
+	} else {
+		var c events.Change
+		h, c, err = events.DecodeChange(m.Data)
+		f.Change = &c
+	}
+	if err != nil {
+		return nil, fault.New(fault.Malformed, "transform", "message %d: %w", m.Seq, err)
+	}
+	f.ID, f.span = h.ID, bus.Origin(ctx, m.Header, h)
+	c := f.Change
+	if c == nil {
 		return newUnit(m, f), nil
 	}
-	c, err := e.Change()
-	if err != nil {
-		return nil, fault.New(fault.Malformed, "transform", "%w", err)
-	}
 	if !c.Entity.Known() {
-		return nil, fault.New(fault.Malformed, "transform", "event %s: %q is no entity", e.ID, c.Entity)
+		return nil, fault.New(fault.Malformed, "transform", "event %s: %q is no entity", h.ID, c.Entity)
 	}
-	f.Change = &c
 	if c.Signal && w.Readers[c.Connection] != nil {
 		w.enrich.announce(m, f)
-		return nil, nil
+		return nil, nil //nolint:nilnil // the enricher has it now
 	}
 	return newUnit(m, f), nil
 }
