@@ -32,7 +32,7 @@ func Services() []app.Service {
 	for _, k := range Kinds() {
 		all = append(all, app.Sink(k))
 	}
-	return all
+	return append(all, app.Warehouse())
 }
 
 // Service returns a service by name.

@@ -36,6 +36,7 @@ type Env struct {
 	// Version of the program, for telemetry.
 	Version string
 
+	owner   string // of what the sinks have under way; see sink.Config
 	vault   *vault.Vault
 	budgets map[string]*budget.Budget
 	calls   *http.Transport
@@ -60,7 +61,15 @@ type Options struct {
 	InProcess nats.InProcessConnProvider
 	// URL overrides Config.NATS.URL.
 	URL string
+	// Owns says that the store is this process's own, as an embedded one is:
+	// whoever worked on it before under that name is gone. What was under way
+	// then is taken over at once. Otherwise it is left to whoever may still
+	// work on it, until its ack time and its lease are over.
+	Owns bool
 }
+
+// storeOwner is the name of the one process that owns its store.
+const storeOwner = "owner"
 
 // provisionLimit bounds the wait for a cluster to have leaders.
 const provisionLimit = time.Minute
@@ -85,6 +94,9 @@ func Open(ctx context.Context, o Options) (*Env, error) {
 		Config: o.Config, Bus: b, Flows: flows, Log: o.Log, Registry: telemetry.NewRegistry(), Version: o.Version,
 		budgets: map[string]*budget.Budget{}, calls: rest.NewTransport(),
 	}
+	if o.Owns {
+		e.owner = storeOwner
+	}
 	if err := e.prepare(ctx); err != nil {
 		b.Close()
 		return nil, err
@@ -95,11 +107,16 @@ func Open(ctx context.Context, o Options) (*Env, error) {
 func (e *Env) prepare(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, provisionLimit)
 	defer cancel()
-	err := e.Bus.Provision(ctx, bus.NewTopology(bus.TopologyOptions{
+	topology := bus.NewTopology(bus.TopologyOptions{
 		Tenant: e.Config.Tenant, Connections: e.Config.ConnectionNames(), Replicas: e.Config.NATS.Replicas,
-	}))
-	if err != nil {
+	})
+	if err := e.Bus.Provision(ctx, topology); err != nil {
 		return err
+	}
+	if e.owner != "" {
+		if err := e.Bus.Redeliver(ctx, topology); err != nil {
+			return err
+		}
 	}
 	key, err := vault.Key(e.Config.Data)
 	if err != nil {

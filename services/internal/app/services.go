@@ -112,7 +112,7 @@ func openSink(ctx context.Context, e *Env, service, name string, meter *sink.Met
 	if configured := e.Config.Connections[name].Settle; configured != nil {
 		settle = *configured
 	}
-	s, err := sink.New(ctx, sink.Config{Tenant: e.Config.Tenant, Connection: name, Kind: kind, Settle: settle},
+	s, err := sink.New(ctx, sink.Config{Tenant: e.Config.Tenant, Connection: name, Kind: kind, Settle: settle, Owner: e.owner},
 		sink.Deps{Bus: e.Bus, Target: c.Target, Log: e.Log, Tracer: e.Tracer(service), Meter: meter})
 	if err != nil {
 		return nil, fmt.Errorf("connection %s: %w", name, err)

@@ -33,23 +33,31 @@ func (b *Bus) Puller(ctx context.Context, stream, durable string) (*Puller, erro
 	return &Puller{cons: cons, stream: stream}, nil
 }
 
+// slice is how long one request may wait at the server. A request is never
+// cancelled: a message that the server sends to a cancelled one reaches nobody
+// and comes again only when its ack time is over.
+const slice = 500 * time.Millisecond
+
 // Pull waits up to wait for the first message and returns at most limit
 // messages, fewer when no more are ready. It returns none, without an error,
-// when nothing came or ctx ended.
+// when nothing came or ctx ended; messages that arrive while ctx ends are
+// returned, and are the caller's to finish or give back.
 func (p *Puller) Pull(ctx context.Context, limit int, wait time.Duration) ([]Delivered, error) {
-	if ctx.Err() != nil {
-		return nil, nil
+	for deadline := time.Now().Add(wait); ctx.Err() == nil; {
+		// What is ready now comes at once; only an empty consumer is waited for.
+		got, err := p.fetch(limit, func() (jetstream.MessageBatch, error) { return p.cons.FetchNoWait(limit) })
+		left := min(time.Until(deadline), slice)
+		if err != nil || len(got) > 0 || left <= 0 {
+			return got, err
+		}
+		got, err = p.fetch(1, func() (jetstream.MessageBatch, error) {
+			return p.cons.Fetch(1, jetstream.FetchMaxWait(left))
+		})
+		if err != nil || len(got) > 0 {
+			return got, err
+		}
 	}
-	// What is ready now comes at once; only an empty consumer is waited for.
-	got, err := p.fetch(limit, func() (jetstream.MessageBatch, error) { return p.cons.FetchNoWait(limit) })
-	if err != nil || len(got) > 0 || wait <= 0 {
-		return got, err
-	}
-	one, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	return p.fetch(1, func() (jetstream.MessageBatch, error) {
-		return p.cons.Fetch(1, jetstream.FetchContext(one))
-	})
+	return nil, nil
 }
 
 func (p *Puller) fetch(limit int, open func() (jetstream.MessageBatch, error)) ([]Delivered, error) {

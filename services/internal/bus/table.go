@@ -78,6 +78,8 @@ func (b *Bus) Scan(ctx context.Context, stream, filter string) iter.Seq2[Stored,
 // message the last of its subject.
 func (b *Bus) page(ctx context.Context, stream, filter string, from uint64, yield func(Stored, error) bool) (uint64, error) {
 	const scanPage = 500
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
 	msgs, err := jetstreamext.GetBatch(ctx, b.js, stream, scanPage,
 		jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchSubject(filter))
 	if err != nil {
@@ -96,7 +98,7 @@ func (b *Bus) page(ctx context.Context, stream, filter string, from uint64, yiel
 			return 0, nil
 		}
 	}
-	return last, nil
+	return last, whole(ctx, stream)
 }
 
 func (b *Bus) multiGet(ctx context.Context, stream string, subjects []string) iter.Seq2[Stored, error] {
@@ -120,7 +122,19 @@ func (b *Bus) multiGet(ctx context.Context, stream string, subjects []string) it
 				return
 			}
 		}
+		if err := whole(ctx, stream); err != nil {
+			yield(Stored{}, err)
+		}
 	}
+}
+
+// whole tells an answer that came to its end from one that ran out of time,
+// which the iterators of the client end in the same way.
+func whole(ctx context.Context, stream string) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("bus: read %s: %w", stream, err)
+	}
+	return nil
 }
 
 func stored(m *jetstream.RawStreamMsg) Stored {

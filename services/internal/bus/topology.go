@@ -48,7 +48,6 @@ func LedgerBucket(connection string) string { return "ledger_" + connection }
 const (
 	DurableTransform    = "transform"
 	DurableWarehouse    = "warehouse"
-	DurableLake         = "lake"
 	durableSinkPrefix   = "sink_"
 	ackWait             = time.Minute
 	month               = 30 * 24 * time.Hour
@@ -79,7 +78,6 @@ func NewTopology(o TopologyOptions) Topology {
 			{events.StreamEvents, consumer(DurableTransform, maxPendingTransform, "events."+events.Token(o.Tenant)+".>")},
 			{events.StreamEvents, consumer(DurableWarehouse, maxPendingTransform, "events."+events.Token(o.Tenant)+".>")},
 			{events.StreamHub, consumer(DurableWarehouse, maxPendingTransform, "record."+events.Token(o.Tenant)+".>")},
-			{events.StreamWarehouse, consumer(DurableLake, -1, "warehouse."+events.Token(o.Tenant)+".>")},
 		},
 	}
 	for _, c := range o.Connections {

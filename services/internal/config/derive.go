@@ -158,4 +158,3 @@ func defaultFlows(connection string, k connector.Kind) ([]mapping.File, error) {
 	}
 	return files, nil
 }
-

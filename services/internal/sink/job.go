@@ -99,7 +99,7 @@ func (s *Sink) begin(ctx context.Context, m bus.Delivered) (*job, error) {
 // to hold, and one that another worker has.
 func (s *Sink) settled(j *job) bool {
 	e, d := &j.entry, j.desired
-	if snd := e.Sending; snd != nil && snd.Owner != s.owner && time.Now().Before(snd.Lease) {
+	if snd := e.Sending; snd != nil && snd.Owner != s.Owner && time.Now().Before(snd.Lease) {
 		s.giveBack(j, min(time.Until(snd.Lease), 10*time.Second))
 		return true
 	}
@@ -142,7 +142,7 @@ func (s *Sink) reserve(ctx context.Context, j *job) error {
 	now := time.Now().UTC()
 	next := ledger.Sending{
 		Hash: j.desired.Hash, Sequence: j.msg.Seq, Key: s.idempotencyKey(j), First: now,
-		Owner: s.owner, Lease: now.Add(lease), Unknown: true,
+		Owner: s.Owner, Lease: now.Add(lease), Unknown: true,
 	}
 	if last := j.entry.Sending; last != nil {
 		next.Attempts, next.Reapply = last.Attempts, last.Reapply

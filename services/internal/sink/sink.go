@@ -28,6 +28,11 @@ type Config struct {
 	Settle time.Duration
 	// Lanes is how many Apply calls may run at once; 0 means DefaultLanes.
 	Lanes int
+	// Owner names this worker in the ledger. Empty makes a new name, so that
+	// what another worker has begun is left alone until its lease is over. A
+	// worker that is sure to be the only one of its name takes over at once
+	// what it had begun before it died.
+	Owner string
 }
 
 // DefaultLanes bounds concurrent Apply calls. The vendor's own limits are
@@ -54,7 +59,6 @@ type Sink struct {
 	events *bus.Group
 	state  jetstream.KeyValue
 	gate   *gate
-	owner  string
 
 	mu   sync.Mutex
 	busy map[string]bool // subjects that a lane works on
@@ -81,7 +85,10 @@ func New(ctx context.Context, c Config, d Deps) (*Sink, error) {
 	if d.Jitter == nil {
 		d.Jitter = rand.Float64
 	}
-	s := &Sink{Config: c, Deps: d, busy: map[string]bool{}, owner: nuid.Next(), free: make(chan struct{}, c.Lanes)}
+	if c.Owner == "" {
+		c.Owner = nuid.Next()
+	}
+	s := &Sink{Config: c, Deps: d, busy: map[string]bool{}, free: make(chan struct{}, c.Lanes)}
 	for range c.Lanes {
 		s.free <- struct{}{}
 	}

@@ -44,7 +44,7 @@ func Run(ctx context.Context, o Options) error {
 			return err
 		}
 		defer srv.Stop()
-		open.InProcess, open.URL = srv, srv.URL()
+		open.InProcess, open.URL, open.Owns = srv, srv.URL(), true // the folder is locked
 	}
 	e, err := app.Open(ctx, open)
 	if err != nil {

@@ -96,6 +96,7 @@ func (e *enricher) run(ctx context.Context) {
 	beat := time.NewTicker(keepAlive)
 	defer beat.Stop()
 	var reads sync.WaitGroup
+	defer e.giveBack()
 	defer reads.Wait()
 	for ctx.Err() == nil {
 		due, next := e.due(time.Now())
@@ -288,9 +289,24 @@ func (e *enricher) deliver(ctx context.Context, g *group, changes []events.Chang
 		u.committed(0)
 		return
 	}
+	e.hand(ctx, u)
+}
+
+// hand gives a unit to the round, or back to the stream when the worker stops.
+func (e *enricher) hand(ctx context.Context, u *unit) {
 	select {
 	case e.ready <- []*unit{u}:
 	case <-ctx.Done():
+		u.again(0)
+	}
+}
+
+// giveBack lets what still waits be delivered to another replica at once.
+func (e *enricher) giveBack() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range e.waiting {
+		(&unit{msgs: p.msgs}).again(0)
 	}
 }
 

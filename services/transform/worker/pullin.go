@@ -163,10 +163,7 @@ func (e *enricher) complete(ctx context.Context, units []*unit) {
 		all.facts[i].unit = all
 	}
 	all.left.Store(int64(len(all.facts)))
-	select {
-	case e.ready <- []*unit{all}:
-	case <-ctx.Done():
-	}
+	e.hand(ctx, all)
 }
 
 // readLinked reads the objects, type by type, in calls of the reader's size.

@@ -58,7 +58,10 @@ func (w *Worker) round(run context.Context, units []*unit) {
 	if len(incomplete) > 0 {
 		select {
 		case w.enrich.incomplete <- incomplete:
-		case <-run.Done(): // not acked: delivered again
+		case <-run.Done():
+			for _, u := range incomplete {
+				u.again(0)
+			}
 		}
 	}
 	w.commitAll(ctx, byRecord(ready))

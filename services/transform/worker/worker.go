@@ -140,6 +140,9 @@ func (w *Worker) pull(ctx context.Context, out chan<- []*unit) {
 			select {
 			case out <- us:
 			case <-ctx.Done():
+				for _, u := range us {
+					u.again(0)
+				}
 			}
 		}
 	}
