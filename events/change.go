@@ -89,7 +89,10 @@ type Change struct {
 	// external id, Stripe metadata), so that it is recognised even before the
 	// outcome of the write that made it has been merged.
 	Record Key `json:"record,omitzero"`
-	Op     Op  `json:"op"`
+	// Marked is set when the object carries a key of Spoke's that does not
+	// tell its record. It is one of ours, and never a new record.
+	Marked bool `json:"marked,omitempty"`
+	Op     Op   `json:"op"`
 	// At is when the source made the change, in UTC.
 	At time.Time `json:"at"`
 	// Signal marks a notification without content: the object must be read.

@@ -2,10 +2,12 @@ package e2e_test
 
 import (
 	"bytes"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -133,7 +135,7 @@ func run(t *testing.T, args ...string) (status int, stdout, stderr string) {
 
 // freeAddress returns a loopback address that nobody listens on. It is below
 // the ports that the kernel gives to outgoing connections, so that none of
-// those takes it before it is used.
+// them takes it before it is used.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
@@ -148,6 +150,10 @@ func freeAddress(t *testing.T) string {
 	require.FailNow(t, "no free port")
 	return ""
 }
+
+// lowPort is a random port from 20000 to 31999. Linux gives outgoing
+// connections ports from 32768 on, macOS from 49152 on.
+func lowPort() string { return strconv.Itoa(20_000 + rand.IntN(12_000)) }
 
 // port is the port of an address.
 func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -44,13 +45,14 @@ type report struct {
 	CallsPer     float64 `json:"callsPerEvent"`
 }
 
-func (r report) print() {
-	fmt.Printf("limit: raw atomic batches of %d-byte messages   %9.0f /s\n", r.Bytes, r.LimitPerSecond)
-	fmt.Printf("spoke: POST → EVENTS → merge, route → HUB       %9.0f /s   %.2f of the limit\n", r.EventsPerSecond, r.Ratio)
-	fmt.Printf("       POST → EVENTS alone                      %9.0f /s\n", r.IngestPerSecond)
-	fmt.Printf("POST to desired document at %.0f /s:  p50 %v  p99 %v  max %v\n", r.LoadPerSecond, r.P50.Round(time.Millisecond), r.P99.Round(time.Millisecond), r.Max.Round(time.Millisecond))
-	fmt.Printf("CPU seconds per 100,000 events: %.1f   peak RSS: %.0f MiB   ready after %d ms\n", r.CPUPer100k, r.PeakRSSMiB, r.ReadyMS)
-	fmt.Printf("%d events about %d records made %d API calls at the vendor: %.2f per event\n", r.Burst, r.BurstRecords, r.Calls, r.CallsPer)
+// print writes the figures for people.
+func (r report) print(w io.Writer) {
+	_, _ = fmt.Fprintf(w, "limit: raw atomic batches of %d-byte messages   %9.0f /s\n", r.Bytes, r.LimitPerSecond)
+	_, _ = fmt.Fprintf(w, "spoke: POST → EVENTS → merge, route → HUB       %9.0f /s   %.2f of the limit\n", r.EventsPerSecond, r.Ratio)
+	_, _ = fmt.Fprintf(w, "       POST → EVENTS alone                      %9.0f /s\n", r.IngestPerSecond)
+	_, _ = fmt.Fprintf(w, "POST to desired document at %.0f /s:  p50 %v  p99 %v  max %v\n", r.LoadPerSecond, r.P50.Round(time.Millisecond), r.P99.Round(time.Millisecond), r.Max.Round(time.Millisecond))
+	_, _ = fmt.Fprintf(w, "CPU seconds per 100,000 events: %.1f   peak RSS: %.0f MiB   ready after %d ms\n", r.CPUPer100k, r.PeakRSSMiB, r.ReadyMS)
+	_, _ = fmt.Fprintf(w, "%d events about %d records made %d API calls at the vendor: %.2f per event\n", r.Burst, r.BurstRecords, r.Calls, r.CallsPer)
 }
 
 // core builds Spoke, measures the limit, then Spoke.
@@ -60,7 +62,7 @@ func core(ctx context.Context, o options) (report, error) {
 	if err != nil {
 		return r, err
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	defer func() { _ = os.RemoveAll(dir) }()
 	bin := filepath.Join(dir, "spoke")
 	if err := build(ctx, bin); err != nil {
 		return r, err

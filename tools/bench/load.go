@@ -119,7 +119,7 @@ func (l *load) send(ctx context.Context, base string, body []byte) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer func() { _ = resp.Body.Close() }()
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
 	if resp.StatusCode >= 300 {
 		return fmt.Errorf("POST /events: %s: %s", resp.Status, answer)

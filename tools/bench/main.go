@@ -44,6 +44,6 @@ func run(args []string) int {
 		_ = enc.Encode(r) // nobody reads on when this fails
 		return 0
 	}
-	r.print()
+	r.print(os.Stdout)
 	return 0
 }

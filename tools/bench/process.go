@@ -58,7 +58,7 @@ connections:
 
 // start runs Spoke's services in one process on a fresh data folder.
 func start(ctx context.Context, bin, data, vendor string, services []string, profile string) (*process, error) {
-	listen, err := freeAddress()
+	listen, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func start(ctx context.Context, bin, data, vendor string, services []string, pro
 	if profile != "" {
 		args = append(args, "--cpuprofile", profile)
 	}
-	cmd := exec.CommandContext(ctx, bin, args...) //nolint:gosec // built above
+	cmd := exec.CommandContext(ctx, bin, args...)
 	cmd.Env = append(os.Environ(), "SPOKE_LOG=warn")
 	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -96,13 +96,13 @@ func start(ctx context.Context, bin, data, vendor string, services []string, pro
 	return p, p.connect(data)
 }
 
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// freeAddress returns a loopback address that nobody listens on.
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
-	defer l.Close() //nolint:errcheck // only its number was wanted
-	return l.Addr().String(), nil
+	return l.Addr().String(), l.Close()
 }
 
 func (p *process) connect(data string) error {

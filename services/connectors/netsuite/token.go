@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	tokenPath = "/services/rest/auth/oauth2/v1/token" //nolint:gosec // a path, no credential
-	tokenOp   = "netsuite: get a token"
+	tokenPath = "/services/rest/auth/oauth2/v1/token"
+	tokenOp   = "netsuite: get a token" //nolint:gosec // names a call, holds no credential
 	// assertionLife is how long the signed request for a token is good for.
 	// NetSuite allows less than 60 minutes; it is used at once.
 	assertionLife = 5 * time.Minute

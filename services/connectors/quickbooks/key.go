@@ -1,15 +1,10 @@
 package quickbooks
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/spoke-sync/spoke/events"
 )
-
-// keyPattern matches the keys of records with plain numbers as ids. Other ids
-// may have been changed to fit into a key, so that they can't be read back.
-var keyPattern = regexp.MustCompile(`(?:^|[^0-9A-Za-z_-])spoke-([a-z]+)-([0-9]{1,20})(?:[^0-9A-Za-z_-]|$)`)
 
 // stamped adds a key to a note that people may have written. The key stands
 // on a line of its own, and once only. Notes that would outgrow the limit
@@ -51,25 +46,23 @@ func inKey(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c == '_' || c == '-'
 }
 
-// recordIn reads the record back from a note that holds one key; the zero Key
-// when there is none, several, or one that can't be read.
-func recordIn(note string) events.Key {
-	var found events.Key
-	for line := range strings.FieldsFuncSeq(note, func(r rune) bool { return r <= ' ' }) {
-		m := keyPattern.FindStringSubmatch(line)
-		if m == nil {
+// recordIn reads the record back from a note. marked is true when the note
+// holds a key of Spoke's; the Key is zero when it holds several records' keys,
+// or one that does not tell its record.
+func recordIn(note string) (found events.Key, marked bool) {
+	several := false
+	for word := range strings.FieldsFuncSeq(note, func(r rune) bool { return r > 0x7f || !inKey(byte(r)) }) {
+		k, ours := events.RecordOf(word)
+		if !ours {
 			continue
 		}
-		k := events.Key{Entity: events.Entity(m[1]), ID: m[2]}
-		if !k.Entity.Known() {
-			continue
-		}
-		if !found.IsZero() && found != k {
-			return events.Key{}
-		}
-		found = k
+		several = several || marked && found != k
+		found, marked = k, true
 	}
-	return found
+	if several {
+		return events.Key{}, true
+	}
+	return found, marked
 }
 
 // foreign reports whether a note holds a key of Spoke's other than this one.

@@ -95,7 +95,8 @@ func objects() []connector.Object {
 			{Name: "Notes", Type: text, Doc: "Spoke adds its key"},
 			{Name: "Active", Type: flag},
 		}},
-		{Name: objectItem, Entity: events.EntityProduct, Write: true, Fields: []connector.Field{
+		// Whatever an item could carry prints on invoices.
+		{Name: objectItem, Entity: events.EntityProduct, Write: true, Unmarked: true, Fields: []connector.Field{
 			{Name: "Name", Type: text, Required: true, Doc: "Unique, at most 100 characters; the record's id is added where it is taken"},
 			{Name: "Sku", Type: text, Doc: "An item that has it already is taken over"},
 			{Name: "Type", Type: text, Doc: "Service (default) or NonInventory"},

@@ -73,7 +73,7 @@ func (r *reader) snapshot(k *kind, id string, b body) events.Change {
 	c.Number = b.text("DocNumber")
 	c.URL = k.url(strings.TrimSuffix(r.settings.AppURL, "/"), id)
 	if k.note != "" {
-		c.Record = recordIn(b.text(k.note))
+		c.Record, c.Marked = recordIn(b.text(k.note))
 	}
 	k.read(r.settings, b, c.Fields)
 	if k.links != nil {

@@ -131,19 +131,22 @@ func TestRecordHint(t *testing.T) {
 		"(spoke-deal-7)":                     key(events.EntityDeal, "7"),
 		"spoke-deal-7 spoke-deal-7":          key(events.EntityDeal, "7"),
 		"spoke-deal-7 spoke-deal-8":          {},
-		"spoke-deal-in_12":                   {}, // may have been changed to fit
+		"spoke-payment-stripe-inpay_12":      key(events.EntityPayment, "stripe-inpay_12"),
 		"spoke-spaceship-1":                  {},
 		"respoke-deal-7":                     {},
 		"":                                   {},
-		"spoke-deal-123456789012345678901":   {},
-		"spoke-deal-7-8":                     {},
+		"spoke-deal-7-8":                     key(events.EntityDeal, "7-8"),
+		"spoke-deal--aGFzaA":                 {}, // a hash does not tell the record
 		"what spoke-deal- is left of a note": {},
 	}
 	for note, want := range cases {
 		b := setup(t, quickbooksbox.Options{})
 		id, err := b.box.Add("Customer", map[string]any{"DisplayName": "Acme", "Notes": note})
 		require.NoError(t, err)
-		require.Equal(t, want, b.read(t, "Customer", id)[0].Record, "note %q", note)
+		c := b.read(t, "Customer", id)[0]
+		require.Equal(t, want, c.Record, "note %q", note)
+		ours := !want.IsZero() || note == "spoke-deal-7 spoke-deal-8" || note == "spoke-deal--aGFzaA"
+		require.Equal(t, ours, c.Marked, "note %q", note)
 	}
 }
 

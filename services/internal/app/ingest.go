@@ -36,7 +36,7 @@ func runIngest(ctx context.Context, e *Env, ready func()) error {
 	if err != nil {
 		return err
 	}
-	l, err := Listen(e.Config.HTTP.Listen, "http.listen (or --listen)")
+	l, err := Listen(ctx, e.Config.HTTP.Listen, "http.listen (or --listen)")
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func Standalone(ctx context.Context, o Options, s Service) error {
 		return err
 	}
 	defer e.Close()
-	health, err := serveHealth(e, s.Name)
+	health, err := serveHealth(ctx, e, s.Name)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ type health struct {
 	server *http.Server
 }
 
-func serveHealth(e *Env, service string) (*health, error) {
+func serveHealth(ctx context.Context, e *Env, service string) (*health, error) {
 	h := &health{}
 	if service == IngestName { // serves its own
 		return h, nil
@@ -131,7 +131,7 @@ func serveHealth(e *Env, service string) (*health, error) {
 	})
 	mux.Handle("GET /metrics", telemetry.Handler(e.Registry))
 	h.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	l, err := Listen(e.Config.HTTP.Metrics, "http.metrics")
+	l, err := Listen(ctx, e.Config.HTTP.Metrics, "http.metrics")
 	if err != nil {
 		return nil, err
 	}
@@ -147,8 +147,8 @@ func (h *health) close() {
 
 // Listen opens an address, with an error that says what to do when it is
 // taken. key is the setting to change.
-func Listen(address, key string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
+func Listen(ctx context.Context, address, key string) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("%s is in use by another program: stop it, or choose another address with %s", address, key)
 	}

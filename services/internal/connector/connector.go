@@ -176,6 +176,10 @@ type Object struct {
 	Entity events.Entity
 	// Write is true when flows may target it.
 	Write bool
+	// Unmarked is true when the vendor's object has no place for Spoke's key.
+	// One that nobody knows may then be one of ours whose outcome is still on
+	// its way, so it is not taken for a new record.
+	Unmarked bool
 	// Fields are the known fields that a flow may set.
 	Fields []Field
 	// Open reports whether a field that is not in Fields may be set too, as

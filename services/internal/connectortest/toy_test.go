@@ -35,7 +35,7 @@ type toy struct {
 func toyKind(wrong string) connector.Kind {
 	flowField := "name"
 	if wrong == "flow of an unknown field" {
-		flowField = "nmae"
+		flowField = "labl"
 	}
 	k := connector.Kind{
 		Name: "toy", Title: "Toy", Limits: connector.Limits{Concurrent: 1},
@@ -132,7 +132,7 @@ func (v *toy) applyOne(ctx context.Context, d connector.Document) connector.Resu
 	}
 	seen := events.Fields{"name": json.RawMessage(`"x"`)}
 	if v.wrong == "strange fields" {
-		seen.Set("nmae", "x")
+		seen.Set("labl", "x")
 	}
 	return connector.Result{ID: x.ID, Effect: effect, Seen: seen}
 }

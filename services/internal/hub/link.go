@@ -18,7 +18,7 @@ func EachLink(e events.Entity, fields events.Fields, visit func(events.Link)) {
 		if events.IsNull(raw) {
 			continue
 		}
-		switch f.Kind {
+		switch f.Kind { //nolint:exhaustive // only these two hold links
 		case events.KindLink:
 			if l, ok := decodeLink(raw); ok {
 				visit(l)
@@ -97,7 +97,7 @@ func Relink(r events.Record, find Resolver) (events.Record, bool) {
 func resolveValue(kind events.Kind, raw json.RawMessage, connection string, find Resolver) (json.RawMessage, bool) {
 	var v any
 	changed := false
-	switch kind {
+	switch kind { //nolint:exhaustive // only these two hold links
 	case events.KindLink:
 		l, ok := decodeLink(raw)
 		if !ok {

@@ -110,7 +110,7 @@ func (m *merger) see(seen map[string]events.Seen, name string, s events.Seen) bo
 		seen[name] = s
 		m.dirty = true
 	}
-	return newer && !(known && equalJSON(last.Value, s.Value))
+	return newer && (!known || !equalJSON(last.Value, s.Value))
 }
 
 // register sets a field when the candidate beats what stands there.
@@ -251,6 +251,7 @@ func rank(s events.State) int {
 		return 2
 	case events.StateDone:
 		return 3
+	case events.StateSeen:
 	}
 	return 0
 }

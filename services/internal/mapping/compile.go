@@ -275,7 +275,7 @@ func (c *compiler) field(env *cel.Env, f *Flow, typ connector.Field, e entry) (f
 	if with, ok := byKey["with"]; ok {
 		return c.conditional(env, typ, e, with, byKey)
 	}
-	switch typ.Type {
+	switch typ.Type { //nolint:exhaustive // the others take one expression
 	case connector.FieldList:
 		return c.list(env, f, typ, e, byKey)
 	case connector.FieldObject:

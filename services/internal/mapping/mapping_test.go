@@ -27,7 +27,8 @@ func targets() []mapping.Target {
 				{Name: "name", Type: connector.FieldString, Required: true},
 			}},
 			{Name: "item", Entity: events.EntityProduct, Write: true},
-			{Name: "order", Entity: events.EntityOrder, Write: true,
+			{
+				Name: "order", Entity: events.EntityOrder, Write: true,
 				Fields: []connector.Field{
 					{Name: "customer", Type: connector.FieldRef, Ref: "customer", Required: true},
 					{Name: "memo", Type: connector.FieldString},

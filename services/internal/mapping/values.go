@@ -195,6 +195,7 @@ type reference struct{ key events.Key }
 func (r reference) ConvertToNative(reflect.Type) (any, error) {
 	return nil, fmt.Errorf("a reference has no other form")
 }
+
 func (r reference) ConvertToType(ref.Type) ref.Val {
 	return types.NewErr("a reference has no other form")
 }

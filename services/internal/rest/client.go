@@ -133,7 +133,7 @@ func (c *Client) once(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, lost(r, err, sent.Load())
 	}
-	defer resp.Body.Close() //nolint:errcheck // the answer was read or is given up
+	defer func() { _ = resp.Body.Close() }()
 	limit := c.MaxBody
 	if limit == 0 {
 		limit = DefaultMaxBody

@@ -129,7 +129,7 @@ func (h *Hook) post(ctx context.Context, body []byte) bool {
 	if err != nil {
 		return false
 	}
-	defer resp.Body.Close() //nolint:errcheck // only the status matters
+	defer func() { _ = resp.Body.Close() }()
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
 	if resp.StatusCode >= 300 {
 		h.log.Debug("webhook refused", "url", h.url, "status", resp.StatusCode, "answer", string(answer))

@@ -55,7 +55,7 @@ func (v *Value) UnmarshalText(b []byte) error {
 		}
 		v.text = text
 	case "file":
-		text, err := os.ReadFile(rest)
+		text, err := os.ReadFile(rest) //nolint:gosec // the operator names the file
 		if err != nil {
 			return fmt.Errorf("secret: %w", err)
 		}

@@ -182,27 +182,12 @@ func (s *Sink) fill(j *job, fields map[string]any) {
 	d.Fields = fields
 	snd := j.entry.Sending
 	j.doc = connector.Document{
-		Desired: d, Key: ExternalKey(d.Record), ExternalID: j.entry.ID, IdempotencyKey: snd.Key,
+		Desired: d, Key: events.ExternalKey(d.Record), ExternalID: j.entry.ID, IdempotencyKey: snd.Key,
 		First: snd.First, Reapply: snd.Reapply,
 	}
 	if j.doc.ExternalID == "" {
 		j.doc.ExternalID = d.KnownID
 	}
-}
-
-// ExternalKey is the stable key of a record's objects at vendors: letters,
-// digits, '-' and '_', at most 60 characters. A record id with other
-// characters, or a long one, is hashed.
-func ExternalKey(k events.Key) string {
-	key := "spoke-" + string(k.Entity) + "-" + k.ID
-	plain := !strings.ContainsFunc(k.ID, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
-	})
-	if plain && len(key) <= 60 {
-		return key
-	}
-	sum := sha256.Sum256([]byte(k.ID))
-	return "spoke-" + string(k.Entity) + "-x" + base64.RawURLEncoding.EncodeToString(sum[:18])
 }
 
 // giveBack lets the message be delivered again later.

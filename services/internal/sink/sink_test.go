@@ -380,18 +380,3 @@ func TestTwoReplicasMakeNothingTwice(t *testing.T) {
 	}
 	require.Len(t, v.created, 40)
 }
-
-func TestExternalKey(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct{ id, want string }{
-		{"77", "spoke-deal-77"},
-		{"shop-A_1", "spoke-deal-shop-A_1"},
-		{"a.b", "spoke-deal-x"},
-		{"0123456789012345678901234567890123456789012345678901234567890", "spoke-deal-x"},
-	} {
-		got := sink.ExternalKey(events.Key{Entity: events.EntityDeal, ID: tc.id})
-		require.LessOrEqual(t, len(got), 60)
-		require.Regexp(t, `^[A-Za-z0-9_-]+$`, got)
-		require.Contains(t, got, tc.want)
-	}
-}

@@ -4,6 +4,7 @@
 package demo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -45,8 +46,8 @@ type SandboxOptions struct {
 }
 
 const (
-	stripeKey     = "sk_test_demo0000000000000000"       //nolint:gosec // a sandbox's
-	stripeSecret  = "whsec_demo000000000000000000000000" //nolint:gosec // a sandbox's
+	stripeKey     = "sk_test_demo0000000000000000"
+	stripeSecret  = "whsec_demo000000000000000000000000"
 	incomeAccount = quickbooksbox.IncomeAccount
 )
 
@@ -103,7 +104,7 @@ func (s *Sandboxes) make(o SandboxOptions) (err error) {
 }
 
 func (s *Sandboxes) serve(name string, h http.Handler) error {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("sandbox %s: %w", name, err)
 	}

@@ -77,14 +77,7 @@ func (o Options) tell(ctx context.Context, s *Sandboxes, e *app.Env, start time.
 		for _, name := range []string{"hubspot", "netsuite", "quickbooks", "stripe"} {
 			say("  sandbox %-10s %s", name, s.URLs[name])
 		}
-		follow, stop := context.WithCancel(ctx)
-		defer func() {
-			if o.Once {
-				stop()
-			}
-		}()
-		defer context.AfterFunc(ctx, stop)
-		if err := Follow(follow, e.Bus, e.Config.Tenant, say); err != nil {
+		if err := Follow(ctx, e.Bus, e.Config.Tenant, say); err != nil {
 			say("what happens can't be followed: %v", err)
 		}
 	}

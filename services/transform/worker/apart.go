@@ -41,10 +41,10 @@ func (w *Worker) setApart(ctx context.Context, c *change, cause error) {
 }
 
 func (w *Worker) quarantineFact(ctx context.Context, key events.Key, f fact, cause error) error {
-	var data any = f.Change
-	connection := ""
+	var data any
+	var connection string
 	if f.Change != nil {
-		connection = f.Change.Connection
+		data, connection = f.Change, f.Change.Connection
 	} else {
 		data, connection = f.Outcome, f.Outcome.Connection
 	}

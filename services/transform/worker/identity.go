@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/hub"
@@ -25,7 +26,8 @@ func (w *Worker) native(x events.External) (events.Key, bool) {
 
 // identify finds the golden record of every fact: by the hub's own id, by the
 // key that the vendor's object carries, by what is known of the vendor's id,
-// or else a new record named after the vendor's object.
+// or else a new record named after the vendor's object. A fact of an unmarked
+// object that nobody knows gets none.
 func (w *Worker) identify(ctx context.Context, facts []fact) error {
 	unknown := map[events.External]bool{}
 	for i := range facts {
@@ -56,6 +58,19 @@ func (w *Worker) identify(ctx context.Context, facts []fact) error {
 		}
 	}
 	return nil
+}
+
+// known leaves out the facts that belong to no record; see
+// connector.Object.Unmarked.
+func (w *Worker) known(facts []fact) []fact {
+	return slices.DeleteFunc(facts, func(f fact) bool {
+		if !f.key.IsZero() {
+			return false
+		}
+		w.Meter.passed()
+		f.unit.committed(1)
+		return true
+	})
 }
 
 // wants notes an external whose record has to be looked up.
@@ -109,6 +124,9 @@ func (w *Worker) recordOf(c events.Change) events.Key {
 	}
 	if k, ok := w.alias.Get(x); ok {
 		return k
+	}
+	if o, _ := w.Kinds[c.Connection].Object(c.Object); o.Unmarked || c.Marked {
+		return events.Key{}
 	}
 	return events.Key{Entity: c.Entity, ID: c.Connection + "-" + c.ID}
 }

@@ -17,7 +17,7 @@ type Meter struct {
 // NewMeter registers the counters.
 func NewMeter(r prometheus.Registerer) *Meter {
 	return &Meter{
-		events:    telemetry.Counter(r, "events_total", "Events by what became of them: merged, unchanged or quarantined.", "result"),
+		events:    telemetry.Counter(r, "events_total", "Events by what became of them: merged, unchanged, passed over or quarantined.", "result"),
 		versions:  telemetry.Counter(r, "record_versions_total", "New versions of golden records."),
 		conflicts: telemetry.Counter(r, "commit_retries_total", "Batches that were computed anew."),
 		reads:     telemetry.Counter(r, "objects_read_total", "Objects read to fill in announcements, by connection.", "connection"),
@@ -34,6 +34,12 @@ func (m *Meter) merged(facts int, dirty bool) {
 		return
 	}
 	m.events.WithLabelValues("unchanged").Add(float64(facts))
+}
+
+func (m *Meter) passed() {
+	if m != nil {
+		m.events.WithLabelValues("passed over").Inc()
+	}
 }
 
 func (m *Meter) quarantined() {

@@ -39,6 +39,8 @@ const (
 	// compare-and-set to another replica.
 	casTries  = 8
 	giveAgain = 2 * time.Second
+	// headerRoom is left for a message's headers, in bytes.
+	headerRoom = 4096
 )
 
 // round merges, routes and commits units, and acks them. It is finished even
@@ -54,7 +56,7 @@ func (w *Worker) round(run context.Context, units []*unit) {
 		w.postpone(units, err)
 		return
 	}
-	ready, incomplete := w.enrich.split(ctx, units, facts)
+	ready, incomplete := w.enrich.split(ctx, units, w.known(facts))
 	if len(incomplete) > 0 {
 		select {
 		case w.enrich.incomplete <- incomplete:
@@ -252,6 +254,10 @@ func (c *change) add(w *Worker, h nats.Header, wanted []events.Desired) error {
 	data, err := c.after.MarshalJSON()
 	if err != nil {
 		return fault.New(fault.Internal, "transform", "record %s: %w", c.key, err)
+	}
+	if limit := w.Bus.Conn().MaxPayload() - headerRoom; int64(len(data)) > limit {
+		return fault.New(fault.Rejected, "transform", "record %s has %d bytes, more than the %d that a message holds", c.key, len(data), limit).
+			WithHint("shorten its longest fields at their source, or raise max_payload of the NATS server")
 	}
 	c.msgs = append(c.msgs, bus.Message{
 		Subject: events.RecordSubject(w.Tenant, c.key), Data: data, Header: h, Expect: bus.Seq(c.before.seq),

@@ -31,7 +31,7 @@ func (r *rig) check(outcomes int) {
 	for id, n := range seen {
 		require.Equal(r.t, 1, n, "row %s", id)
 	}
-	require.EqualValues(r.t, r.stream(events.StreamWarehouse).Last, len(seen), "a row for every message on WAREHOUSE")
+	require.Len(r.t, seen, int(r.stream(events.StreamWarehouse).Last), "a row for every message on WAREHOUSE")
 
 	hub, evs := r.stream(events.StreamHub), r.stream(events.StreamEvents)
 	require.EqualValues(r.t, outcomes, evs.Last)

@@ -100,7 +100,7 @@ func place(m feed.Message) string {
 	if m.Stream.Name == events.StreamHub {
 		return m.Subject
 	}
-	return m.Origin.String()
+	return m.Origin.String() //nolint:staticcheck // a Message is more than its origin
 }
 
 // traceID takes the trace id out of a W3C traceparent, or returns "".

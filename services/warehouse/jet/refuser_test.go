@@ -98,7 +98,7 @@ func TestATooLargeOriginalIsLeftOut(t *testing.T) {
 	apart := r.apart()
 	require.Len(t, apart, 1)
 	for _, q := range apart {
-		require.Equal(t, json.RawMessage("null"), q.Original)
+		require.JSONEq(t, "null", string(q.Original))
 		require.Contains(t, q.Problem.Hint, "EVENTS at sequence 3")
 	}
 }

@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	tokenPath     = restRoot + "/auth/oauth2/v1/token" //nolint:gosec // a path, no credential
+	tokenPath     = restRoot + "/auth/oauth2/v1/token"
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 	// maxAssertion is the life that NetSuite allows an assertion, exclusive.
 	maxAssertion = time.Hour
