@@ -16,7 +16,7 @@ import (
 
 const (
 	perPost = 100
-	posters = 8
+	posters = 16
 	token   = "bench-upstream-token"
 )
 

@@ -54,10 +54,21 @@ func (p *Puller) Pull(ctx context.Context, limit int, wait time.Duration) ([]Del
 			return p.cons.Fetch(1, jetstream.FetchMaxWait(left))
 		})
 		if err != nil || len(got) > 0 {
-			return got, err
+			return p.more(got, limit, err)
 		}
 	}
 	return nil, nil
+}
+
+// more adds what has come along with the first message.
+func (p *Puller) more(got []Delivered, limit int, err error) ([]Delivered, error) {
+	if err != nil || len(got) >= limit {
+		return got, err
+	}
+	rest, err := p.fetch(limit-len(got), func() (jetstream.MessageBatch, error) {
+		return p.cons.FetchNoWait(limit - len(got))
+	})
+	return append(got, rest...), err
 }
 
 func (p *Puller) fetch(limit int, open func() (jetstream.MessageBatch, error)) ([]Delivered, error) {

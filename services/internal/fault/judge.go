@@ -52,9 +52,13 @@ const (
 	throttleWait = time.Second
 )
 
-// Judge decides what follows from err at the given attempt (from 1). It is
-// total and pure: jitter in [0,1) comes from the caller, so that a replica
-// and its tests can choose it.
+// Bounded reports whether only a few tries may end in this kind. For such a
+// kind Judge is told the number of those tries, not of all.
+func (k Kind) Bounded() bool { return k == Conflict || k == Internal }
+
+// Judge decides what follows from err at the given attempt (from 1; see
+// Bounded). It is total and pure: jitter in [0,1) comes from the caller, so
+// that a replica and its tests can choose it.
 func Judge(err error, attempt int, jitter float64) Verdict {
 	e := As(err)
 	v := judgeKind(e.Kind, attempt, jitter)

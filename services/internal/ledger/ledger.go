@@ -41,8 +41,11 @@ type Sending struct {
 	Key      string `json:"key"`      // idempotency key
 	// First is when the first try under Key began.
 	First time.Time `json:"first"`
-	// Attempts counts the tries that had an outcome other than "wait".
+	// Attempts counts the tries that had an outcome other than "wait", Bounded
+	// those of them that ended in a kind of error of which only a few are
+	// tolerated: what an outage cost is not held against the document.
 	Attempts int `json:"attempts"`
+	Bounded  int `json:"bounded,omitempty"`
 	// Unknown is true while a call may have taken effect without our knowing:
 	// from before the call until its answer is stored.
 	Unknown bool `json:"unknown"`

@@ -9,6 +9,7 @@ import (
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/bus"
 	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/ledger"
 )
 
 // resolve puts the vendor's ids in the place of references. A reference whose
@@ -61,10 +62,10 @@ func (s *Sink) idOf(ctx context.Context, r events.Ref) (string, error) {
 
 // hold parks a document until what it needs is there. The document itself
 // stays where it is in HUB; a note says what waits for what.
-func (s *Sink) hold(j *job, cause error) {
+func (s *Sink) hold(j *job, cause error, next ledger.Sending) {
 	need := fault.As(cause).Needs
 	if need == nil { // the vendor misses something we did not refer to
-		s.retry(j, slowHold, attemptsOf(j)+1, false, j.stillUnknown())
+		s.retry(j, slowHold, next)
 		return
 	}
 	note := events.Held{
@@ -96,13 +97,6 @@ func (s *Sink) hold(j *job, cause error) {
 // slowHold spaces the tries when the vendor says that something is missing
 // and Spoke can't tell what.
 const slowHold = 30 * time.Second
-
-func attemptsOf(j *job) int {
-	if j.entry.Sending == nil {
-		return 0
-	}
-	return j.entry.Sending.Attempts
-}
 
 // release publishes again every document that waited for an object. It is
 // safe to run twice: an unchanged document is applied once.

@@ -105,6 +105,11 @@ func (s *Sink) settled(j *job) bool {
 	}
 	o := e.Outcome
 	switch {
+	case e.Sending != nil && e.Sending.Sequence > j.msg.Seq:
+		// A newer document is under way; this one lay here for too long.
+		s.Meter.Superseded(s.Connection)
+		s.finish(j, nil)
+		return true
 	case o == nil || e.Sending != nil:
 		return false
 	case o.Sequence > j.msg.Seq:
@@ -145,13 +150,19 @@ func (s *Sink) reserve(ctx context.Context, j *job) error {
 		Owner: s.Owner, Lease: now.Add(lease), Unknown: true,
 	}
 	if last := j.entry.Sending; last != nil {
-		next.Attempts, next.Reapply = last.Attempts, last.Reapply
+		next.Reapply = last.Reapply
+		if last.Sequence == next.Sequence {
+			next.Attempts, next.Bounded = last.Attempts, last.Bounded
+		}
 		if last.Key == next.Key {
 			next.First = last.First
 		}
 	}
 	e := j.entry
 	e.Sending = &next
+	if e.Hash != next.Hash {
+		e.Hash = "" // from here on nobody knows which of the two the vendor holds
+	}
 	saved, err := s.ledger.Save(ctx, j.desired.Object, j.desired.Record, e)
 	if err != nil {
 		return err

@@ -380,3 +380,17 @@ func TestTwoReplicasMakeNothingTwice(t *testing.T) {
 	}
 	require.Len(t, v.created, 40)
 }
+
+// How long a condition may take on a busy machine, and how often it is asked.
+const (
+	wait = 20 * time.Second
+	tick = 5 * time.Millisecond
+)
+
+// requireQuarantine checks how many documents stand set apart.
+func (r *rig) requireQuarantine(n int) {
+	r.t.Helper()
+	s, err := r.bus.JetStream().Stream(r.t.Context(), events.StreamQuarantine)
+	require.NoError(r.t, err)
+	require.EqualValues(r.t, n, s.CachedInfo().State.Msgs)
+}

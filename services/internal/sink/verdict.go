@@ -26,32 +26,54 @@ func (s *Sink) conclude(j *job, r connector.Result) {
 		s.succeed(j, r)
 		return
 	}
-	attempt := 1
-	if j.entry.Sending != nil {
-		attempt = j.entry.Sending.Attempts + 1
+	next := j.tried(r.Err)
+	attempt := next.Attempts
+	if fault.KindOf(r.Err).Bounded() {
+		attempt = next.Bounded
 	}
 	v := fault.Judge(r.Err, attempt, s.Jitter())
 	j.fail(r.Err)
 	s.Meter.Failed(s.Connection, fault.KindOf(r.Err).String())
 	s.Log.Info("sink: attempt failed", "connection", s.Connection, "record", j.desired.Record.String(),
-		"object", j.desired.Object, "attempt", attempt, "kind", fault.KindOf(r.Err).String(), "delay", v.Delay, "error", r.Err)
+		"object", j.desired.Object, "attempt", next.Attempts, "kind", fault.KindOf(r.Err).String(), "delay", v.Delay, "error", r.Err)
 	switch v.Action {
 	case fault.Hold:
-		s.hold(j, r.Err)
+		s.hold(j, r.Err, next)
 	case fault.Quarantine:
-		s.quarantine(j, r.Err, attempt, v.Alert)
+		s.quarantine(j, r.Err, next.Attempts, v.Alert)
 	case fault.Wait:
-		s.retry(j, v.Delay, attempt-1, false, j.stillUnknown())
+		next.Attempts--
+		s.retry(j, v.Delay, next)
 	case fault.Pause:
+		next.Attempts--
 		s.gate.refuse(ctx, r.Err)
-		s.retry(j, pauseBase, attempt-1, false, j.stillUnknown())
+		s.retry(j, pauseBase, next)
 	case fault.LookUp:
-		s.retry(j, v.Delay, attempt, false, true)
+		next.Unknown = true
+		s.retry(j, v.Delay, next)
 	case fault.Reapply:
-		s.retry(j, v.Delay, attempt, true, j.stillUnknown())
-	default: // Retry, Stop
-		s.retry(j, v.Delay, attempt, false, j.stillUnknown())
+		next.Reapply = true
+		s.retry(j, v.Delay, next)
+	case fault.Retry, fault.Stop:
+		s.retry(j, v.Delay, next)
 	}
+}
+
+// tried returns what the ledger is to hold of a document after a try that
+// failed.
+func (j *job) tried(err error) ledger.Sending {
+	var next ledger.Sending
+	if snd := j.entry.Sending; snd != nil {
+		// A bug says nothing about what the vendor did before it.
+		snd.Unknown = snd.Unknown || fault.Is(err, fault.Internal)
+		next = *snd
+	}
+	next.Attempts++
+	if fault.KindOf(err).Bounded() {
+		next.Bounded++
+	}
+	next.Unknown = j.stillUnknown()
+	return next
 }
 
 // stillUnknown reports whether an earlier try is still open: an error that is
@@ -61,10 +83,8 @@ func (j *job) stillUnknown() bool {
 }
 
 // retry notes the attempt and gives the message back.
-func (s *Sink) retry(j *job, delay time.Duration, attempts int, reapply, unknown bool) {
-	if snd := j.entry.Sending; snd != nil {
-		next := *snd
-		next.Attempts, next.Reapply, next.Unknown = attempts, reapply, unknown
+func (s *Sink) retry(j *job, delay time.Duration, next ledger.Sending) {
+	if j.entry.Sending != nil {
 		next.Lease = time.Time{} // any replica may go on
 		e := j.entry
 		e.Sending = &next

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"sync"
 	"time"
 
@@ -43,8 +44,8 @@ const (
 	headerRoom = 4096
 )
 
-// round merges, routes and commits units, and acks them. It is finished even
-// when run ends meanwhile.
+// round finds the records of units and hands the changes to the lanes. What
+// was handed over is committed and acked even when run ends meanwhile.
 func (w *Worker) round(run context.Context, units []*unit) {
 	ctx, cancel := context.WithTimeout(context.Background(), roundLimit)
 	defer cancel()
@@ -66,7 +67,41 @@ func (w *Worker) round(run context.Context, units []*unit) {
 			}
 		}
 	}
-	w.commitAll(ctx, byRecord(ready))
+	for i, changes := range byLane(byRecord(ready)) {
+		if len(changes) > 0 {
+			w.lanes[i] <- changes
+		}
+	}
+}
+
+// drain commits what comes to one lane until the lane is closed.
+func (w *Worker) drain(lane <-chan []*change) {
+	for changes := range lane {
+		ctx, cancel := context.WithTimeout(context.Background(), roundLimit)
+		w.commitAll(ctx, changes)
+		cancel()
+	}
+}
+
+// oneBatch is how many changes fit into one atomic batch, with a desired
+// document for each.
+const oneBatch = bus.MaxBatch / 2
+
+// byLane spreads changes over the lanes by their record. What fits into one
+// batch stays together: two batches take the disk twice. A record may so be in
+// two lanes at once; compare-and-set keeps that right.
+func byLane(changes []*change) (lanes [laneCount][]*change) {
+	if len(changes) <= oneBatch {
+		lanes[0] = changes
+		return lanes
+	}
+	for _, c := range changes {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(c.key.ID)) // a hash takes everything
+		i := h.Sum32() % laneCount
+		lanes[i] = append(lanes[i], c)
+	}
+	return lanes
 }
 
 func (w *Worker) postpone(units []*unit, err error) {

@@ -56,6 +56,8 @@ type Deps struct {
 type Worker struct {
 	Config
 	Deps
+	// lanes commit changes side by side.
+	lanes  [laneCount]chan []*change
 	puller *bus.Puller
 	cache  *lru.Cache[string, cached]
 	alias  *lru.Cache[events.External, events.Key]
@@ -75,6 +77,9 @@ const (
 	// sooner.
 	pullLimit = 1500
 	pullWait  = 2 * time.Second
+	// laneCount lets one lane wait for the disk while the other merges. More
+	// would only split the batches.
+	laneCount = 2
 	// cacheSize bounds the records kept decoded: about 5 KB each.
 	cacheSize = 16_384
 	aliasSize = 65_536
@@ -99,6 +104,9 @@ func New(ctx context.Context, c Config, d Deps) (*Worker, error) {
 	if w.alias, err = lru.New[events.External, events.Key](aliasSize); err != nil {
 		return nil, err
 	}
+	for i := range w.lanes {
+		w.lanes[i] = make(chan []*change, 1)
+	}
 	w.enrich = newEnricher(w)
 	return w, nil
 }
@@ -111,6 +119,11 @@ func (w *Worker) Run(ctx context.Context) error {
 	wg.Add(2)
 	go func() { defer wg.Done(); w.pull(ctx, units) }()
 	go func() { defer wg.Done(); w.enrich.run(ctx) }()
+	var committing sync.WaitGroup
+	for _, lane := range w.lanes {
+		committing.Add(1)
+		go func() { defer committing.Done(); w.drain(lane) }()
+	}
 	for ctx.Err() == nil {
 		select {
 		case us := <-units:
@@ -121,6 +134,10 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 	}
 	wg.Wait()
+	for _, lane := range w.lanes {
+		close(lane)
+	}
+	committing.Wait()
 	return nil
 }
 
