@@ -14,7 +14,8 @@ GO_FOLDERS = $(wildcard events schemas services tools examples)
 
 # Where goroutines meet: the services with all that they share. The contract and the tools have none
 # worth the time.
-RACE_PACKAGES ?= ./services/...
+RACE_PACKAGES ?= ./services/internal/... ./services/transform/... ./services/ingest/... ./services/warehouse/... \
+	./services/connectors/... ./services/spoke/...
 
 # The linters are pinned in a module of their own. Built once by the go command, then run from here.
 LINT_TOOL = $$(GOWORK=off go -C tools/lint tool -n $(1))
@@ -49,16 +50,20 @@ generate: ## write generated files anew
 tidy-check: ## fail if go.mod or go.sum of either module is not tidy
 	GOWORK=off go mod tidy -diff
 	GOWORK=off go -C tools mod tidy -diff
+	GOWORK=off go -C tools/duckdb mod tidy -diff
 
 bench: ## measure throughput and latency (ARGS="-h" lists the options)
-	go run ./tools/bench $(ARGS)
+	go run ./tools/bench core $(ARGS)
 
 demo: build ## run everything in one process against simulated vendors
-	$(BIN)/spoke demo $(ARGS)
+	$(BIN)/spoke up --demo $(ARGS)
 
 jaeger: ## run the pinned Jaeger on 127.0.0.1 (API on 16686, OTLP on 4318)
 	@go run ./tools/check -deps
 	@tools/jaeger/run
+
+duckdb: ## run the warehouse's views in a real DuckDB (needs a C++ compiler; downloads 144 MB)
+	GOWORK=off go -C tools/duckdb test ./...
 
 hooks: ## let git run .githooks before each commit
 	git config core.hooksPath .githooks
@@ -66,4 +71,4 @@ hooks: ## let git run .githooks before each commit
 clean: ## remove what was built; .cache keeps the slow builds
 	rm -rf $(BIN)
 
-.PHONY: help build test race lint fmt fmt-check generate tidy-check bench demo jaeger hooks clean
+.PHONY: help build test race lint fmt fmt-check generate tidy-check bench demo jaeger duckdb hooks clean

@@ -39,15 +39,15 @@ func postEvents(contentType, body string, headers ...string) *http.Request {
 func wanted() (events.Event, events.Change) {
 	at := time.Date(2026, 11, 23, 11, 30, 0, 0, time.UTC)
 	return events.Event{
-			ID: "e1", Source: "/upstreams/shop", Type: "com.shop.order.changed.v1", Subject: "order/A-7", Time: at,
-			DataSchema: events.SchemaBase + "change.v1.json", PartitionKey: "shop/order/A-7",
-		}, events.Change{
-			Connection: shop, Entity: events.EntityOrder, Object: "order", ID: "A-7", Op: events.OpChanged, At: at,
-			Fields: events.Fields{
-				"number": json.RawMessage(`"A-7"`), "total": json.RawMessage(`{"amount":"12.30","currency":"EUR"}`),
-				"custom.channel": json.RawMessage(`"web"`),
-			},
-		}
+		ID: "e1", Source: "/upstreams/shop", Type: "com.shop.order.changed.v1", Subject: "order/A-7", Time: at,
+		DataSchema: events.SchemaBase + "change.v1.json", PartitionKey: "shop/order/A-7",
+	}, events.Change{
+		Connection: shop, Entity: events.EntityOrder, Object: "order", ID: "A-7", Op: events.OpChanged, At: at,
+		Fields: events.Fields{
+			"number": json.RawMessage(`"A-7"`), "total": json.RawMessage(`{"amount":"12.30","currency":"EUR"}`),
+			"custom.channel": json.RawMessage(`"web"`),
+		},
+	}
 }
 
 func (b *bundle) requireStored(seq uint64, event events.Event, said events.Change) {

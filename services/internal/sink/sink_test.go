@@ -91,7 +91,7 @@ func (v *vendor) Find(_ context.Context, d connector.Document) (connector.Result
 type rig struct {
 	t   *testing.T
 	bus *bus.Bus
-	run func(v *vendor) (stop func())
+	run func(v connector.Target) (stop func())
 }
 
 const tenant, conn = "t", "erp"
@@ -106,7 +106,7 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(b.Close)
 	require.NoError(t, b.Provision(t.Context(), bus.NewTopology(bus.TopologyOptions{Tenant: tenant, Connections: []string{conn}, Replicas: 1})))
 	r := &rig{t: t, bus: b}
-	r.run = func(v *vendor) func() {
+	r.run = func(v connector.Target) func() {
 		s, err := sink.New(t.Context(), sink.Config{
 			Tenant: tenant, Connection: conn, Kind: connector.Kind{Name: "erp", Title: "ERP"},
 		}, sink.Deps{

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -187,9 +188,11 @@ func (e *enricher) read(ctx context.Context, g *group) {
 	ids := make([]string, len(g.members))
 	links := make([]trace.Link, 0, len(g.members))
 	parent := g.members[0].origin()
+	linked := []trace.SpanContext{parent} // one delivery may announce many
 	for i, p := range g.members {
 		ids[i] = p.x.ID
-		if s := p.origin(); i > 0 && s.IsValid() {
+		if s := p.origin(); s.IsValid() && !slices.ContainsFunc(linked, s.Equal) {
+			linked = append(linked, s)
 			links = append(links, trace.Link{SpanContext: s})
 		}
 	}

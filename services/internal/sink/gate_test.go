@@ -1,0 +1,131 @@
+package sink_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/bus"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/sink"
+)
+
+// crowd is a vendor that answers the first calls only once n of them are
+// there, so that they fail together.
+type crowd struct {
+	*vendor
+	arrived sync.WaitGroup
+	mu      sync.Mutex
+	missing int
+}
+
+func newCrowd(n int, script ...func(connector.Document) (bool, error)) *crowd {
+	c := &crowd{vendor: newVendor(script...), missing: n}
+	c.arrived.Add(n)
+	return c
+}
+
+func (c *crowd) Apply(ctx context.Context, docs []connector.Document) []connector.Result {
+	c.mu.Lock()
+	if c.missing > 0 {
+		c.missing--
+		c.arrived.Done()
+	}
+	c.mu.Unlock()
+	c.arrived.Wait()
+	return c.vendor.Apply(ctx, docs)
+}
+
+// conditions returns the states that the connection reported so far.
+func (r *rig) conditions() (next func() events.Condition) {
+	r.t.Helper()
+	kv, err := r.bus.JetStream().KeyValue(r.t.Context(), bus.BucketConnections)
+	require.NoError(r.t, err)
+	w, err := kv.Watch(r.t.Context(), conn)
+	require.NoError(r.t, err)
+	r.t.Cleanup(func() { _ = w.Stop() })
+	return func() events.Condition {
+		r.t.Helper()
+		for e := range w.Updates() {
+			if e == nil {
+				continue // what stood there before has been told
+			}
+			var c events.Condition
+			require.NoError(r.t, json.Unmarshal(e.Value(), &c))
+			return c
+		}
+		require.FailNow(r.t, "no condition")
+		return events.Condition{}
+	}
+}
+
+// TestRefusedTogether: eight calls that meet refused credentials at one moment
+// are one refusal. The pause must not grow eight times.
+func TestRefusedTogether(t *testing.T) {
+	t.Parallel()
+	const n = sink.DefaultLanes
+	c := newCrowd(n)
+	for range n {
+		c.script = append(c.script, fails(false, fault.Unauthorized))
+	}
+	r := newRig(t)
+	for i := range n {
+		r.want("customer", company(fmt.Sprint(i)), map[string]any{"name": "a"})
+	}
+	r.run(c)
+	for i := range n {
+		r.outcome(company(fmt.Sprint(i)), events.StateDone)
+	}
+	r.idle()
+	require.Len(t, c.created, n)
+}
+
+// TestOneFailureAfterARecoveryDoesNotOpen: an outage that outlives a probe
+// must not leave anything behind that makes the first hiccup after it an
+// outage too.
+func TestOneFailureAfterARecoveryDoesNotOpen(t *testing.T) {
+	t.Parallel()
+	pass := func(connector.Document) (bool, error) { return true, nil }
+	r := newRig(t)
+	next := r.conditions()
+	v := newVendor(fails(false, fault.Unavailable), fails(false, fault.Unavailable), pass, fails(false, fault.Transient))
+	r.run(v)
+	r.want("customer", company("1"), map[string]any{"name": "a"})
+	r.outcome(company("1"), events.StateDone)
+	r.idle()
+	var states []string
+	for _, want := range []string{"running", "open", "open", "running"} {
+		c := next()
+		states = append(states, c.State)
+		require.Equal(t, want, c.State, "%v", states)
+	}
+	r.want("customer", company("1"), map[string]any{"name": "b"})
+	require.Eventually(t, func() bool { v.mu.Lock(); defer v.mu.Unlock(); return v.objects["spoke-company-1"] == "b" }, wait, tick)
+	r.idle()
+	kv, err := r.bus.JetStream().KeyValue(t.Context(), bus.BucketConnections)
+	require.NoError(t, err)
+	e, err := kv.Get(t.Context(), conn)
+	require.NoError(t, err)
+	var c events.Condition
+	require.NoError(t, json.Unmarshal(e.Value(), &c))
+	require.EqualValues(t, 4, e.Revision(), "one transient error says nothing about the vendor: %s", e.Value())
+}
+
+// TestProbeThatSaysNothing: a half-open breaker whose probe meets a throttle or
+// a bug is neither closed nor stuck.
+func TestProbeThatSaysNothing(t *testing.T) {
+	t.Parallel()
+	r, v := newRig(t), newVendor(fails(false, fault.Unavailable), fails(false, fault.Throttled), fails(false, fault.Malformed))
+	r.run(v)
+	r.want("customer", company("1"), map[string]any{"name": "a"})
+	r.outcome(company("1"), events.StateQuarantined)
+	r.want("customer", company("2"), map[string]any{"name": "a"})
+	r.outcome(company("2"), events.StateDone)
+	r.idle()
+}
