@@ -56,3 +56,12 @@ type Condition struct {
 	Hint   string    `json:"hint,omitempty"`
 	Since  time.Time `json:"since"`
 }
+
+// Original returns data for Quarantined.Original: as it is, or as a JSON string
+// when it is no JSON.
+func Original(data []byte) json.RawMessage {
+	if json.Valid(data) {
+		return data
+	}
+	return mustJSON(string(data))
+}

@@ -60,7 +60,20 @@ func newCluster(t *testing.T, tracing ...string) *cluster {
 	for _, name := range standalone() {
 		c.ready(name)
 	}
+	t.Cleanup(c.explain)
 	return c
+}
+
+// explain shows where everything stands when the test has failed.
+func (c *cluster) explain() {
+	if !c.t.Failed() {
+		return
+	}
+	for _, args := range [][]string{{"status"}, {"record", "deal/" + firstDeal}, {"record", "company/201"}, {"record", "product/402"}} {
+		p := start(c.t, program(c.t, spoke), c.env, append(args, "-c", c.config)...)
+		<-p.ended
+		c.t.Logf("spoke %v:\n%s%s", args, p.stdout.String(), p.stderr.String())
+	}
 }
 
 // start starts a service, again after it was killed.

@@ -63,7 +63,8 @@ func newGate(s *Sink) *gate {
 	return g
 }
 
-// execute runs a call behind the breaker. A refused call is Unavailable.
+// execute runs a call behind the breaker. A call that the breaker refuses is
+// Throttled: it was not made, and costs no attempt.
 func (g *gate) execute(call func() error) error {
 	_, err := g.breaker.Execute(func() (struct{}, error) {
 		err := call()
@@ -104,10 +105,15 @@ func (g *gate) wait(ctx context.Context) error {
 	}
 }
 
-// refuse pauses the connection because its credentials are refused.
+// refuse pauses the connection because its credentials are refused. Calls
+// that were refused together are one refusal.
 func (g *gate) refuse(ctx context.Context, err error) {
 	g.mu.Lock()
 	first := g.paused == nil
+	if !first && time.Now().Before(g.retryAt) {
+		g.mu.Unlock()
+		return
+	}
 	g.paused = err
 	g.retryAt = time.Now().Add(min(pauseBase<<min(g.tries, 10), pauseMax))
 	g.tries++
@@ -132,6 +138,7 @@ func (g *gate) recheck(ctx context.Context) {
 }
 
 func (g *gate) changed(to gobreaker.State) {
+	g.trip.Store(false) // it was for the state that ends here
 	// The callback runs under the breaker's lock: report from outside.
 	c := events.Condition{State: stateRunning}
 	if to == gobreaker.StateOpen {

@@ -185,7 +185,7 @@ func (s *Sink) quarantine(j *job, cause error, attempts int, alert bool) {
 	q := events.Quarantined{
 		Service: s.Kind.Name + "-sink", Connection: s.Connection, Entity: j.desired.Entity, Record: j.desired.Record,
 		Problem: *p, Attempts: attempts, Stream: events.StreamHub, Subject: j.msg.Subject, Sequence: j.msg.Seq,
-		Trace: j.span.SpanContext().TraceID().String(), At: time.Now().UTC(), Original: original(j.msg.Data),
+		Trace: j.span.SpanContext().TraceID().String(), At: time.Now().UTC(), Original: events.Original(j.msg.Data),
 	}
 	b, err := json.Marshal(q)
 	if err == nil {
@@ -229,16 +229,4 @@ func (s *Sink) settle(j *job, o *events.Outcome) {
 		s.Log.Warn("sink: outcome not stored", "connection", s.Connection, "error", err)
 	}
 	s.finish(j, o)
-}
-
-// original keeps data that is no JSON as a JSON string.
-func original(data []byte) json.RawMessage {
-	if json.Valid(data) {
-		return data
-	}
-	b, err := json.Marshal(string(data))
-	if err != nil {
-		return json.RawMessage(`""`)
-	}
-	return b
 }

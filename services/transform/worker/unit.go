@@ -111,7 +111,7 @@ func newUnit(m bus.Delivered, f fact) *unit {
 func (w *Worker) quarantineMessage(ctx context.Context, m bus.Delivered, cause error) {
 	q := events.Quarantined{
 		Service: "transform", Problem: *fault.Problem(cause), Attempts: 1, Stream: events.StreamEvents,
-		Subject: m.Subject, Sequence: m.Seq, At: time.Now().UTC(), Original: original(m.Data),
+		Subject: m.Subject, Sequence: m.Seq, At: time.Now().UTC(), Original: events.Original(m.Data),
 	}
 	if t, err := events.SubjectTokens(m.Subject); err == nil && len(t) > 5 {
 		q.Connection, q.Entity = t[2], events.Entity(t[3])
@@ -141,16 +141,4 @@ func (w *Worker) quarantine(ctx context.Context, q events.Quarantined, id string
 		w.Log.Error("transform: set apart", "connection", q.Connection, "record", q.Record.String(), "kind", q.Problem.Kind, "problem", q.Problem.Message)
 	}
 	return err
-}
-
-// original keeps data that is no JSON as a JSON string.
-func original(data []byte) json.RawMessage {
-	if json.Valid(data) {
-		return data
-	}
-	b, err := json.Marshal(string(data))
-	if err != nil {
-		return json.RawMessage(`""`)
-	}
-	return b
 }

@@ -40,7 +40,7 @@ func (r Refuser) Refuse(ctx context.Context, m feed.Message, reason error) error
 	q := events.Quarantined{
 		Service: Service, Problem: *fault.Problem(reason), Attempts: 1, Stream: m.Stream.Name,
 		Subject: m.Subject, Sequence: m.Seq, Trace: traceID(m.TraceParent), At: time.Now().UTC(),
-		Original: original(m.Data),
+		Original: events.Original(m.Data),
 	}
 	describe(&q)
 	b, err := r.encode(q)
@@ -109,16 +109,4 @@ func traceID(traceparent string) string {
 		return part[1]
 	}
 	return ""
-}
-
-// original keeps data that is no JSON as a JSON string.
-func original(data []byte) json.RawMessage {
-	if json.Valid(data) {
-		return data
-	}
-	b, err := json.Marshal(string(data))
-	if err != nil {
-		return json.RawMessage(`""`)
-	}
-	return b
 }

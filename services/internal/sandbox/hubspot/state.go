@@ -6,11 +6,12 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/spoke-sync/spoke/services/internal/sandbox"
 )
 
 // object is one record.
@@ -64,32 +65,9 @@ func load(path string) (state, error) {
 // save writes the state file by a rename, so that a crash leaves the old or
 // the new one. The caller holds the lock.
 func (b *Box) save() {
-	if b.opts.StateFile == "" {
-		return
+	if err := sandbox.SaveState(b.opts.StateFile, b.state); err != nil {
+		b.opts.Log.Error("hubspotbox: state not saved", "file", b.opts.StateFile, "error", err)
 	}
-	raw, err := json.Marshal(b.state)
-	if err == nil {
-		err = replaceFile(b.opts.StateFile, raw)
-	}
-	if err != nil {
-		b.opts.Log.Error("state file not written", "file", b.opts.StateFile, "error", err)
-	}
-}
-
-func replaceFile(path string, raw []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".hubspot-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(raw)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // only the temporary copy
-	}
-	return err
 }
 
 // newID returns the next id; they are unique over all types here.

@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/spoke-sync/spoke/services/internal/sandbox"
 )
 
 // row is one record as it is stored. References are {"id":"…"}, enumerations
@@ -90,24 +91,8 @@ func (f *store) load() (state, error) {
 
 // save replaces the file at once, so that a crash leaves the old or the new.
 func (f *store) save(s state) error {
-	if f.path == "" {
-		return nil
-	}
-	text, err := json.Marshal(s)
-	if err != nil {
-		return fmt.Errorf("netsuitebox: state: %w", err)
-	}
-	tmp, err := os.CreateTemp(filepath.Dir(f.path), filepath.Base(f.path)+".*")
-	if err != nil {
-		return fmt.Errorf("netsuitebox: state: %w", err)
-	}
-	_, err = tmp.Write(text)
-	if err = errors.Join(err, tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), f.path)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-		return fmt.Errorf("netsuitebox: state: %w", err)
+	if err := sandbox.SaveState(f.path, s); err != nil {
+		return fmt.Errorf("netsuitebox: %w", err)
 	}
 	return nil
 }

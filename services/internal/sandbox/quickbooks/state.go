@@ -7,10 +7,11 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/spoke-sync/spoke/services/internal/sandbox"
 )
 
 // object is one stored object in the vendor's JSON.
@@ -93,32 +94,9 @@ func (b *Box) load() error {
 // save writes the state file by a rename, so that a crash leaves the old or
 // the new one. The caller holds the lock.
 func (b *Box) save() {
-	if b.opts.StateFile == "" {
-		return
+	if err := sandbox.SaveState(b.opts.StateFile, b.state); err != nil {
+		b.opts.Log.Error("quickbooksbox: state not saved", "file", b.opts.StateFile, "error", err)
 	}
-	raw, err := json.Marshal(b.state)
-	if err == nil {
-		err = replaceFile(b.opts.StateFile, raw)
-	}
-	if err != nil {
-		b.opts.Log.Error("state file not written", "file", b.opts.StateFile, "error", err)
-	}
-}
-
-func replaceFile(path string, raw []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".quickbooks-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(raw)
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // only the temporary copy
-	}
-	return err
 }
 
 // dump is what GET /_sandbox/objects shows.

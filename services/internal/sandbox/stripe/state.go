@@ -8,9 +8,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/spoke-sync/spoke/services/internal/sandbox"
 )
 
 // table holds the objects of one type, and their order of creation: Stripe
@@ -79,30 +80,10 @@ func loadState(file string) (state, error) {
 // save writes the state beside the file and renames it, so that a crash
 // leaves the old or the new one whole.
 func (b *Box) save() {
-	if b.opt.StateFile == "" {
-		return
-	}
 	b.state.Keys = b.keys
-	out, err := json.Marshal(b.state)
-	if err == nil {
-		err = replaceFile(b.opt.StateFile, out)
+	if err := sandbox.SaveState(b.opt.StateFile, b.state); err != nil {
+		b.opt.Log.Error("stripebox: state not saved", "file", b.opt.StateFile, "error", err)
 	}
-	if err != nil {
-		b.opt.Log.Error("state not saved", "file", b.opt.StateFile, "err", err)
-	}
-}
-
-func replaceFile(file string, content []byte) error {
-	tmp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(tmp.Name()) // after the rename there is nothing to remove
-	_, err = tmp.Write(content)
-	if err = errors.Join(err, tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), file)
 }
 
 // newID makes an id such as "cus_7QF2…". It is random, so that a sandbox
