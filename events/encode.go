@@ -21,9 +21,9 @@ func (r Record) MarshalJSON() ([]byte, error) {
 	}
 	b := make([]byte, 0, size)
 	b = append(b, `{"tenant":`...)
-	b = appendString(b, r.Tenant)
+	b = appendText(b, r.Tenant)
 	b = append(b, `,"key":`...)
-	b = appendString(b, keyText(r.Key))
+	b = appendText(b, keyText(r.Key))
 	b = append(b, `,"fields":`...)
 	b = r.appendFields(b)
 	for _, part := range []struct {
@@ -62,18 +62,105 @@ func (r Record) appendFields(b []byte) []byte {
 			b = append(b, ',')
 		}
 		f := r.Fields[name]
-		b = appendString(b, name)
+		b = appendText(b, name)
 		b = append(b, `:{"value":`...)
 		b = appendRaw(b, f.Value)
 		b = append(b, `,"source":`...)
-		b = appendString(b, f.Source)
+		b = appendText(b, f.Source)
 		b = append(b, `,"at":`...)
 		b = appendTime(b, f.At)
 		b = append(b, `,"event":`...)
-		b = appendString(b, f.Event)
+		b = appendText(b, f.Event)
 		b = append(b, '}')
 	}
 	return append(b, '}')
+}
+
+// MarshalJSON writes the change; see Record.MarshalJSON.
+func (c Change) MarshalJSON() ([]byte, error) {
+	size := 256
+	for name, v := range c.Fields {
+		size += len(name) + len(v) + 4
+	}
+	b := make([]byte, 0, size)
+	b = append(b, `{"connection":`...)
+	b = appendText(b, c.Connection)
+	b = appendOptional(b, "entity", string(c.Entity), true)
+	b = appendOptional(b, "object", c.Object, true)
+	b = appendOptional(b, "id", c.ID, true)
+	b = appendOptional(b, "record", keyText(c.Record), false)
+	b = appendFlag(b, "marked", c.Marked)
+	b = appendOptional(b, "op", string(c.Op), true)
+	b = append(b, `,"at":`...)
+	b = appendTime(b, c.At)
+	b = appendFlag(b, "signal", c.Signal)
+	if len(c.Properties) > 0 {
+		b = append(b, `,"properties":[`...)
+		for i, p := range c.Properties {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendText(b, p)
+		}
+		b = append(b, ']')
+	}
+	b = appendFlag(b, "snapshot", c.Snapshot)
+	if len(c.Fields) > 0 {
+		b = append(b, `,"fields":{`...)
+		for i, name := range slices.Sorted(maps.Keys(c.Fields)) {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendText(b, name)
+			b = append(b, ':')
+			b = appendRaw(b, c.Fields[name])
+		}
+		b = append(b, '}')
+	}
+	b = appendOptional(b, "number", c.Number, false)
+	b = appendOptional(b, "url", c.URL, false)
+	return append(b, '}'), nil
+}
+
+// MarshalJSON writes the structured form; see Record.MarshalJSON.
+func (e Event) MarshalJSON() ([]byte, error) {
+	b := make([]byte, 0, 384+len(e.Data))
+	b = append(b, `{"specversion":"`+SpecVersion+`"`...)
+	b = appendOptional(b, "id", e.ID, true)
+	b = appendOptional(b, "source", e.Source, true)
+	b = appendOptional(b, "type", e.Type, true)
+	b = appendOptional(b, "subject", e.Subject, false)
+	if !e.Time.IsZero() {
+		b = append(b, `,"time":`...)
+		b = appendTime(b, e.Time.UTC())
+	}
+	b = append(b, `,"datacontenttype":"application/json"`...)
+	b = appendOptional(b, "dataschema", e.DataSchema, false)
+	b = appendOptional(b, "partitionkey", e.PartitionKey, false)
+	b = appendOptional(b, "traceparent", e.TraceParent, false)
+	b = appendOptional(b, "tracestate", e.TraceState, false)
+	if len(e.Data) > 0 {
+		b = append(b, `,"data":`...)
+		b = append(b, e.Data...)
+	}
+	return append(b, '}'), nil
+}
+
+// appendOptional writes a member with a string; an empty one only when always.
+func appendOptional(b []byte, name, value string, always bool) []byte {
+	if value == "" && !always {
+		return b
+	}
+	b = append(append(append(b, `,"`...), name...), `":`...)
+	return appendText(b, value)
+}
+
+// appendFlag writes a member that is true, or nothing.
+func appendFlag(b []byte, name string, value bool) []byte {
+	if !value {
+		return b
+	}
+	return append(append(append(b, `,"`...), name...), `":true`...)
 }
 
 func keyText(k Key) string {
@@ -88,23 +175,6 @@ func appendRaw(b []byte, v json.RawMessage) []byte {
 		return append(b, "null"...)
 	}
 	return append(b, v...)
-}
-
-// appendString writes a JSON string; what needs escaping goes through
-// encoding/json.
-func appendString(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			q, err := json.Marshal(s)
-			if err != nil { // strings always encode
-				return append(b, `""`...)
-			}
-			return append(b, q...)
-		}
-	}
-	b = append(b, '"')
-	b = append(b, s...)
-	return append(b, '"')
 }
 
 func appendTime(b []byte, t time.Time) []byte {

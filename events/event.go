@@ -39,34 +39,20 @@ type Event struct {
 	Data        json.RawMessage
 }
 
-// wire is the structured JSON form. Field order is the order on the wire.
+// wire is the structured JSON form, for reading; MarshalJSON writes it in this
+// order.
 type wire struct {
-	SpecVersion     string          `json:"specversion"`
-	ID              string          `json:"id"`
-	Source          string          `json:"source"`
-	Type            string          `json:"type"`
-	Subject         string          `json:"subject,omitempty"`
-	Time            *time.Time      `json:"time,omitempty"`
-	DataContentType string          `json:"datacontenttype,omitempty"`
-	DataSchema      string          `json:"dataschema,omitempty"`
-	PartitionKey    string          `json:"partitionkey,omitempty"`
-	TraceParent     string          `json:"traceparent,omitempty"`
-	TraceState      string          `json:"tracestate,omitempty"`
-	Data            json.RawMessage `json:"data,omitempty"`
-}
-
-// MarshalJSON writes the structured form.
-func (e Event) MarshalJSON() ([]byte, error) {
-	w := wire{
-		SpecVersion: SpecVersion, ID: e.ID, Source: e.Source, Type: e.Type, Subject: e.Subject,
-		DataContentType: "application/json", DataSchema: e.DataSchema, PartitionKey: e.PartitionKey,
-		TraceParent: e.TraceParent, TraceState: e.TraceState, Data: e.Data,
-	}
-	if !e.Time.IsZero() {
-		t := e.Time.UTC()
-		w.Time = &t
-	}
-	return json.Marshal(w)
+	SpecVersion  string          `json:"specversion"`
+	ID           string          `json:"id"`
+	Source       string          `json:"source"`
+	Type         string          `json:"type"`
+	Subject      string          `json:"subject,omitempty"`
+	Time         *time.Time      `json:"time,omitempty"`
+	DataSchema   string          `json:"dataschema,omitempty"`
+	PartitionKey string          `json:"partitionkey,omitempty"`
+	TraceParent  string          `json:"traceparent,omitempty"`
+	TraceState   string          `json:"tracestate,omitempty"`
+	Data         json.RawMessage `json:"data,omitempty"`
 }
 
 // UnmarshalJSON reads the structured form as Spoke writes it. Events from
@@ -137,8 +123,18 @@ func NewChange(system, id string, c Change) Event {
 	return Event{
 		ID: id, Source: "/connections/" + c.Connection, Type: TypeName(system, c.Entity, c.Op),
 		Subject: c.Object + "/" + c.ID, Time: c.At, DataSchema: SchemaBase + "change.v1.json",
-		PartitionKey: c.Connection + "/" + c.Object + "/" + c.ID, Data: mustJSON(c),
+		PartitionKey: c.Connection + "/" + c.Object + "/" + c.ID, Data: changeJSON(c),
 	}
+}
+
+// changeJSON encodes a change without the second look that json.Marshal would
+// take at it.
+func changeJSON(c Change) json.RawMessage {
+	b, err := c.MarshalJSON()
+	if err != nil {
+		panic("events: " + err.Error())
+	}
+	return b
 }
 
 // NewOutcome wraps the outcome of a write by the sink of the given system.

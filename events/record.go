@@ -63,7 +63,7 @@ type Doc struct {
 	// Seen is what the system was last seen to hold, as canonical fields of
 	// Entity.
 	Seen map[string]Seen `json:"seen,omitempty"`
-	// At and Event tell of the last event about this object.
+	// At and Event tell of the last event that saw or wrote this object.
 	At    time.Time `json:"at"`
 	Event string    `json:"event,omitempty"`
 	// Gone is set while the object is deleted at the system.

@@ -113,7 +113,7 @@ func (p *process) running() bool {
 const (
 	// patience bounds every wait. It is for machines that do other work too;
 	// no wait takes a tenth of it on a free one.
-	patience = 20 * time.Second
+	patience = 60 * time.Second
 	// pollEvery is how often a test looks.
 	pollEvery = 20 * time.Millisecond
 )

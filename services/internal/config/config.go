@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -177,15 +178,32 @@ func override(to *string, v string) {
 }
 
 func (c *Config) yamlError(err error) error {
-	text := strings.TrimSpace(yaml.FormatError(err, false, true))
-	if m := position.FindStringSubmatch(text); m != nil {
-		return fmt.Errorf("%s:%s: %s", c.file, m[1], m[2])
+	text := strings.TrimSpace(yaml.FormatError(err, false, false))
+	m := position.FindStringSubmatch(text)
+	if m == nil {
+		return fmt.Errorf("%s: %s", c.file, text)
 	}
-	return fmt.Errorf("%s: %s", c.file, text)
+	return fmt.Errorf("%s:%s:%s: %s%s", c.file, m[1], m[2], m[3], c.excerpt(m[1], m[2]))
+}
+
+// excerpt shows the key on a line, with a caret at the column. Values are left
+// out, and the lines around it too: they may be secrets (rule 9).
+func (c *Config) excerpt(line, column string) string {
+	at, _ := strconv.Atoi(line) // digits, by position
+	from, _ := strconv.Atoi(column)
+	lines := strings.Split(string(c.text), "\n")
+	if at < 1 || at > len(lines) || from < 1 {
+		return ""
+	}
+	key, _, found := strings.Cut(lines[at-1], ":")
+	if !found { // part of a value, or no YAML
+		return ""
+	}
+	return "\n  " + key + ": …\n  " + strings.Repeat(" ", from-1) + "^"
 }
 
 // position is how the YAML library begins an error that it can place.
-var position = regexp.MustCompile(`(?s)^\[(\d+:\d+)\] (.*)$`)
+var position = regexp.MustCompile(`(?s)^\[(\d+):(\d+)\] (.*)$`)
 
 // name is what a tenant, connection or upstream may be called: it becomes a
 // token of subjects and part of a bucket's name.

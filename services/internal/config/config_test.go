@@ -80,6 +80,29 @@ func TestProblemsSayWhereAndWhat(t *testing.T) {
 	}
 }
 
+// TestProblemsHoldNoSecret makes a mistake beside and in a credential that was
+// written as bare text.
+func TestProblemsHoldNoSecret(t *testing.T) {
+	t.Parallel()
+	for name, settings := range map[string]string{
+		"bare":        "{key: hunter2}",
+		"with colon":  "{key: 'hunter2:x'}",
+		"wrong key":   "{kee: hunter2}",
+		"line before": "\n      key: literal:hunter2\n      kee: x",
+		"line after":  "\n      kee: x\n      key: literal:hunter2",
+		"many lines":  "\n      kee: x\n      key: |\n        literal:hunter2\n        hunter2",
+		"wrong type":  "{key: [hunter2]}",
+		"no YAML":     "{key: 'hunter2",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := config.Parse("spoke.yaml", []byte("connections:\n  hub:\n    kind: crm\n    settings: "+settings+"\n"), kinds())
+			require.ErrorContains(t, err, "spoke.yaml")
+			require.NotContains(t, err.Error(), "hunter2")
+		})
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add("tenant: a\nconnections: {h: {kind: crm, settings: {url: x}}}")
 	f.Add("policy: {deal: {name: {owner: h}}}")

@@ -74,7 +74,7 @@ func (m *merger) change(id string, c events.Change) {
 		m.dirty = true
 	}
 	m.identify(&doc, id, c.At, c.ID, c.Number, c.URL)
-	m.mark(&doc, id, c)
+	m.mark(&doc, id, c.At, c.Op == events.OpDeleted)
 	own := c.Entity == m.rec.Key.Entity
 	if own && !c.Snapshot {
 		// Such a change speaks for itself: what is in the fields need not be
@@ -154,10 +154,7 @@ func later(at time.Time, event string, thanAt time.Time, thanEvent string) bool 
 // event that knows them.
 func (m *merger) identify(doc *events.Doc, event string, at time.Time, id, number, url string) {
 	if doc.Event != "" && !later(at, event, doc.At, doc.Event) {
-		// An older event still fills in what no later one knew.
-		fill(&doc.ID, id, &m.dirty)
-		fill(&doc.Number, number, &m.dirty)
-		fill(&doc.URL, url, &m.dirty)
+		m.complete(doc, id, number, url) // it may know what no later one knew
 		return
 	}
 	doc.At, doc.Event = at, event
@@ -172,21 +169,29 @@ func (m *merger) identify(doc *events.Doc, event string, at time.Time, id, numbe
 	}
 }
 
-func fill(to *string, v string, dirty *bool) {
-	if *to == "" && v != "" {
-		*to = v
-		*dirty = true
+// complete fills in what is not known of an object.
+func (m *merger) complete(doc *events.Doc, id, number, url string) {
+	for _, p := range []struct {
+		to *string
+		v  string
+	}{{&doc.ID, id}, {&doc.Number, number}, {&doc.URL, url}} {
+		if *p.to == "" && p.v != "" {
+			*p.to = p.v
+			m.dirty = true
+		}
 	}
 }
 
 // mark notes that an object is gone, unless it was seen alive later. identify
 // has run, so doc.At is the latest that is known of the object.
-func (m *merger) mark(doc *events.Doc, id string, c events.Change) {
-	latest := doc.Event == id
-	switch gone := c.Op == events.OpDeleted; {
-	case gone && latest:
-		doc.Gone = &events.Mark{Source: c.Connection, At: c.At, Event: id}
-	case !gone && latest && doc.Gone != nil:
+func (m *merger) mark(doc *events.Doc, event string, at time.Time, gone bool) {
+	if doc.Event != event { // something later is known
+		return
+	}
+	switch {
+	case gone && (doc.Gone == nil || doc.Gone.Event != event):
+		doc.Gone = &events.Mark{Source: doc.Connection, At: at, Event: event}
+	case !gone && doc.Gone != nil:
 		doc.Gone = nil
 	default:
 		return
@@ -198,6 +203,7 @@ func (m *merger) mark(doc *events.Doc, id string, c events.Change) {
 // hub has the object, else when it is gone everywhere.
 func (m *merger) deleted() *events.Mark {
 	var latest *events.Mark
+	everywhere := true
 	for _, doc := range m.rec.Docs {
 		if doc.Entity != m.rec.Key.Entity {
 			continue
@@ -206,11 +212,15 @@ func (m *merger) deleted() *events.Mark {
 			return doc.Gone
 		}
 		if doc.Gone == nil {
-			return nil
+			everywhere = false // but the hub's object may be yet to come
+			continue
 		}
 		if latest == nil || later(doc.Gone.At, doc.Gone.Event, latest.At, latest.Event) {
 			latest = doc.Gone
 		}
+	}
+	if !everywhere {
+		return nil
 	}
 	return latest
 }
@@ -229,7 +239,14 @@ func (m *merger) outcome(id string, o events.Outcome) {
 		doc.Told, doc.ToldAt = o.Hash, o.Sequence
 		m.dirty = true
 	}
-	m.identify(&doc, id, o.At, o.ID, o.Number, o.URL)
+	if o.State == events.StateDone {
+		m.identify(&doc, id, o.At, o.ID, o.Number, o.URL)
+		m.mark(&doc, id, o.At, o.Effect == events.EffectDeleted)
+	} else {
+		// What was not written says nothing of the object as it is: a deletion
+		// that comes to light later must not look outdated.
+		m.complete(&doc, o.ID, o.Number, o.URL)
+	}
 	doc.Seen = maps.Clone(doc.Seen)
 	if doc.Seen == nil {
 		doc.Seen = make(map[string]events.Seen, len(o.Seen))

@@ -4,10 +4,14 @@
 package secret
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
 )
 
 // Value is a credential. It prints as "[secret]" however it is printed.
@@ -40,6 +44,21 @@ func (v Value) LogValue() slog.Value { return slog.StringValue(v.String()) }
 // MarshalText hides the credential from encoders.
 func (v Value) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
+// UnmarshalYAML is UnmarshalText with the place of the problem.
+func (v *Value) UnmarshalYAML(n ast.Node) error {
+	var text string
+	err := yaml.NodeToValue(n, &text)
+	if err != nil {
+		err = errors.New("secret: want a text") // the library's error may hold it
+	} else {
+		err = v.UnmarshalText([]byte(text))
+	}
+	if err != nil {
+		return &yaml.SyntaxError{Message: err.Error(), Token: n.GetToken()}
+	}
+	return nil
+}
+
 // UnmarshalText reads "env:NAME", "file:/path" or "literal:text". A bare text
 // is refused, so that no credential is committed by habit.
 func (v *Value) UnmarshalText(b []byte) error {
@@ -66,7 +85,8 @@ func (v *Value) UnmarshalText(b []byte) error {
 	case "literal":
 		v.text = rest
 	default:
-		return fmt.Errorf("secret: unknown scheme %q: write env:NAME, file:/path or literal:text", scheme)
+		// What stands before the colon may be part of a bare secret.
+		return fmt.Errorf("secret: write env:NAME, file:/path or literal:text")
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (s *Sink) lookUp(ctx context.Context, j *job) error {
 	}
 	var found bool
 	var r connector.Result
-	err := s.gate.execute(func() (err error) {
+	err := s.gate.execute(ctx, func() (err error) {
 		defer recovered(s.Kind.Name, &err)
 		r, found, err = s.Target.Find(ctx, j.doc)
 		return err
@@ -77,7 +77,7 @@ func (s *Sink) lookUp(ctx context.Context, j *job) error {
 // worst error of the batch.
 func (s *Sink) call(ctx context.Context, docs []connector.Document) []connector.Result {
 	var results []connector.Result
-	err := s.gate.execute(func() (err error) {
+	err := s.gate.execute(ctx, func() (err error) {
 		defer recovered(s.Kind.Name, &err)
 		results = s.Target.Apply(ctx, docs)
 		if len(results) != len(docs) {

@@ -65,9 +65,12 @@ func newGate(s *Sink) *gate {
 
 // execute runs a call behind the breaker. A call that the breaker refuses is
 // Throttled: it was not made, and costs no attempt.
-func (g *gate) execute(call func() error) error {
+func (g *gate) execute(ctx context.Context, call func() error) error {
 	_, err := g.breaker.Execute(func() (struct{}, error) {
 		err := call()
+		if fault.Is(err, fault.Unauthorized) {
+			g.refuse(ctx, err) // before the breaker opens: this is what people are told
+		}
 		if err != nil && fault.Judge(err, 1, 0).Breaker == fault.BreakerTrip {
 			g.trip.Store(true)
 		}
@@ -139,6 +142,12 @@ func (g *gate) recheck(ctx context.Context) {
 
 func (g *gate) changed(to gobreaker.State) {
 	g.trip.Store(false) // it was for the state that ends here
+	g.mu.Lock()
+	paused := g.paused != nil
+	g.mu.Unlock()
+	if paused {
+		return // that is told, and what ends it will be
+	}
 	// The callback runs under the breaker's lock: report from outside.
 	c := events.Condition{State: stateRunning}
 	if to == gobreaker.StateOpen {

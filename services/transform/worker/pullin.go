@@ -33,10 +33,14 @@ func (e *enricher) split(ctx context.Context, units []*unit, facts []fact) (read
 		}
 		links := wantedLinks{}
 		e.collect(*f.Change, links)
-		if len(links) > 0 {
-			maps.Copy(need, links)
-			byUnit[f.unit] = links
+		if len(links) == 0 {
+			continue
 		}
+		maps.Copy(need, links)
+		if byUnit[f.unit] == nil {
+			byUnit[f.unit] = wantedLinks{}
+		}
+		maps.Copy(byUnit[f.unit], links) // a unit may hold several deals
 	}
 	if len(need) == 0 {
 		return facts, nil

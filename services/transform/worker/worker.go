@@ -75,7 +75,7 @@ const (
 	// pullLimit is how many events a round takes at most. A larger round
 	// folds more events into one version of a record; a smaller one answers
 	// sooner.
-	pullLimit = 1500
+	pullLimit = 3000
 	pullWait  = 2 * time.Second
 	// laneCount lets one lane wait for the disk while the other merges. More
 	// would only split the batches.

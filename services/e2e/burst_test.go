@@ -1,0 +1,118 @@
+package e2e_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/spoke-sync/spoke/services/internal/sandbox"
+)
+
+// TestTogether wins all deals with one delivery of webhooks, so that they are
+// read in one call and must still arrive with all that each of them needs.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, t.TempDir())
+	deals := []string{firstDeal, secondDeal, thirdDeal}
+	for _, deal := range deals {
+		require.NoError(t, n.boxes.HubSpot.SetDeal(deal, map[string]string{"dealstage": "closedwon"}))
+	}
+	for _, deal := range deals {
+		numbered(t, n.boxes, deal)
+		pay(t, n.boxes, deal)
+	}
+	for _, deal := range deals {
+		paid(t, n.boxes, deal)
+	}
+	madeOnce(t, n.boxes, deals, []string{firstCompany, secondCompany, thirdCompany})
+	settled(t, n.boxes)
+}
+
+// burstChanges are made within a second.
+const burstChanges = 100
+
+// TestBurst changes a won deal a hundred times within a second. It costs a
+// few reads and one write at each vendor, whatever the number of changes.
+func TestBurst(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, t.TempDir())
+	win(t, n.boxes, firstDeal)
+	numbered(t, n.boxes, firstDeal)
+	n.quiet(t)
+	before := n.counts()
+
+	pace := time.NewTicker(time.Second / burstChanges)
+	defer pace.Stop()
+	name, date := "", ""
+	for i := range burstChanges {
+		<-pace.C
+		if i%2 == 0 {
+			name = fmt.Sprintf("Harbor Coffee, version %d", i)
+			require.NoError(t, n.boxes.HubSpot.SetDeal(firstDeal, map[string]string{"dealname": name}))
+			continue
+		}
+		date = time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, i).Format(time.DateOnly)
+		require.NoError(t, n.boxes.HubSpot.SetDeal(firstDeal, map[string]string{"closedate": date}))
+	}
+	n.quiet(t)
+	require.Equal(t, name, n.boxes.NetSuite.Orders()[0].Memo, "the last change has arrived")
+	require.Equal(t, date, n.boxes.QuickBooks.Invoices()[0]["TxnDate"])
+
+	after := n.counts()
+	made := map[string]map[string]int{}
+	for vendor, c := range after {
+		made[vendor] = calls(before[vendor], c)
+	}
+	t.Logf("%d changes made %v", burstChanges, made)
+	reads := 0
+	for op, count := range made["hubspot"] {
+		if strings.HasSuffix(op, " get") || strings.HasSuffix(op, " read") || strings.HasSuffix(op, " search") {
+			reads += count
+		}
+	}
+	require.LessOrEqual(t, reads, 3, "reads of HubSpot")
+	require.Empty(t, cmp.Diff(map[string]int{"netsuite": 1, "quickbooks": 1, "stripe": 0}, map[string]int{
+		"netsuite": writes(made["netsuite"]), "quickbooks": writes(made["quickbooks"]), "stripe": writes(made["stripe"]),
+	}), "writes (-want +got)")
+	require.LessOrEqual(t, writes(made["hubspot"]), 1, "what is written back")
+}
+
+func (n *oneNode) counts() map[string]sandbox.Counts {
+	return map[string]sandbox.Counts{
+		"hubspot": n.boxes.HubSpot.Counts(), "netsuite": n.boxes.NetSuite.Counts(),
+		"quickbooks": n.boxes.QuickBooks.Counts(), "stripe": n.boxes.Stripe.Counts(),
+	}
+}
+
+// calls returns the calls by operation that came between two counts.
+func calls(before, after sandbox.Counts) map[string]int {
+	made := map[string]int{}
+	for op, count := range after.Calls {
+		if count > before.Calls[op] {
+			made[op] = count - before.Calls[op]
+		}
+	}
+	return made
+}
+
+// writes counts the calls that change something at a vendor: by their names,
+// all but those that read or fetch a token.
+func writes(made map[string]int) int {
+	count := 0
+	for _, op := range slices.Sorted(maps.Keys(made)) {
+		words := strings.FieldsFunc(op, func(r rune) bool { return r == ' ' || r == '.' })
+		reading := slices.ContainsFunc(words, func(w string) bool {
+			return slices.Contains([]string{"get", "read", "list", "search", "query", "suiteql", "token", "info", "companyinfo"}, w)
+		})
+		if !reading {
+			count += made[op]
+		}
+	}
+	return count
+}
