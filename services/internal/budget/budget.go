@@ -6,6 +6,7 @@ package budget
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -67,7 +68,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			_ = r.Body.Close()
 		}
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", rest.ErrBudget, err)
 	}
 	defer t.budget.release()
 	resp, err := t.base.RoundTrip(r)

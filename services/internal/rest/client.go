@@ -169,10 +169,18 @@ func (c *Client) build(ctx context.Context, r Request) (*http.Request, error) {
 	return req, nil
 }
 
+// ErrBudget is what a transport returns that gave up waiting for its turn.
+var ErrBudget = errors.New("no turn within the connection's rate budget")
+
 // lost classifies a call without an answer.
 func lost(r Request, err error, sent bool) *fault.Error {
 	kind := fault.Unavailable
-	if sent {
+	switch {
+	case errors.Is(err, ErrBudget): // says nothing about the vendor
+		kind = fault.Throttled
+	case !sent && errors.Is(err, context.Canceled): // the process is stopping
+		kind = fault.Transient
+	case sent:
 		kind = fault.Ambiguous
 		if r.Safe {
 			kind = fault.Transient

@@ -1,0 +1,83 @@
+package vault_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/spoke-sync/spoke/services/internal/bus"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/embed"
+	"github.com/spoke-sync/spoke/services/internal/vault"
+)
+
+func newBus(t *testing.T) *bus.Bus {
+	t.Helper()
+	s, err := embed.Start(embed.Options{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(s.Stop)
+	b, err := bus.Connect(t.Context(), bus.Options{InProcess: s, Log: slog.New(slog.DiscardHandler)})
+	require.NoError(t, err)
+	t.Cleanup(b.Close)
+	require.NoError(t, b.Provision(t.Context(), bus.NewTopology(bus.TopologyOptions{Tenant: "t", Replicas: 1})))
+	return b
+}
+
+func TestTokens(t *testing.T) {
+	t.Parallel()
+	b := newBus(t)
+	key, err := vault.Key(t.TempDir())
+	require.NoError(t, err)
+	v, err := vault.Open(t.Context(), b.JetStream(), bus.BucketTokens, key)
+	require.NoError(t, err)
+	s := v.Tokens("books")
+	token, rev, err := s.Load(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, token)
+	require.NoError(t, s.Save(t.Context(), "first", rev))
+	require.ErrorIs(t, s.Save(t.Context(), "other replica", rev), connector.ErrTokenMoved)
+	token, rev, err = s.Load(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "first", token)
+	require.NoError(t, s.Save(t.Context(), "second", rev))
+	require.ErrorIs(t, s.Save(t.Context(), "late", rev), connector.ErrTokenMoved)
+
+	kv, err := b.JetStream().KeyValue(t.Context(), bus.BucketTokens)
+	require.NoError(t, err)
+	e, err := kv.Get(t.Context(), "books")
+	require.NoError(t, err)
+	require.NotContains(t, string(e.Value()), "second", "it is stored encrypted")
+	// One connection's token in another's place is refused.
+	_, err = kv.Put(t.Context(), "stripe", e.Value())
+	require.NoError(t, err)
+	_, _, err = v.Tokens("stripe").Load(t.Context())
+	require.ErrorContains(t, err, "can't be decrypted")
+	// So is a wrong key.
+	other, err := vault.Key(t.TempDir())
+	require.NoError(t, err)
+	w, err := vault.Open(t.Context(), b.JetStream(), bus.BucketTokens, other)
+	require.NoError(t, err)
+	_, _, err = w.Tokens("books").Load(t.Context())
+	require.ErrorContains(t, err, vault.EnvKey)
+	_, err = kv.Put(t.Context(), "books", []byte("short"))
+	require.NoError(t, err)
+	_, _, err = s.Load(t.Context())
+	require.ErrorContains(t, err, "cut short")
+}
+
+func TestKeyIsKept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first, err := vault.Key(dir)
+	require.NoError(t, err)
+	again, err := vault.Key(dir)
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+}
+
+func TestBadKeyInTheEnvironment(t *testing.T) {
+	t.Setenv(vault.EnvKey, "short")
+	_, err := vault.Key(t.TempDir())
+	require.ErrorContains(t, err, "32 bytes in base64")
+}
