@@ -80,7 +80,7 @@ type span struct {
 // traces returns what Jaeger has of a service; nothing when it does not
 // answer.
 func (j *jaeger) traces(service string) []trace {
-	resp, err := client.Get(j.api + "/api/traces?limit=1000&service=" + url.QueryEscape(service)) //nolint:noctx // the client has a time-out
+	resp, err := client.Get(j.api + "/api/traces?limit=1000&service=" + url.QueryEscape(service))
 	if err != nil {
 		return nil
 	}

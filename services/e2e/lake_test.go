@@ -25,7 +25,7 @@ func parquetRows(table string) []map[string]string {
 }
 
 func readParquet(file string) ([]map[string]string, error) {
-	f, err := os.Open(file) //nolint:gosec // a file of this test
+	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -49,7 +48,7 @@ func (o *output) String() string {
 // wrote is shown if the test fails.
 func start(t *testing.T, path string, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{name: filepath.Base(path), cmd: exec.Command(path, args...), ended: make(chan struct{})} //nolint:gosec,noctx // built by this test; ended by kill
+	p := &process{name: filepath.Base(path), cmd: exec.Command(path, args...), ended: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	p.cmd.SysProcAttr = ownGroup()
@@ -154,6 +153,3 @@ func freeAddress(t *testing.T) string {
 // lowPort is a random port from 20000 to 31999. Linux gives outgoing
 // connections ports from 32768 on, macOS from 49152 on.
 func lowPort() string { return strconv.Itoa(20_000 + rand.IntN(12_000)) }
-
-// port is the port of an address.
-func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }

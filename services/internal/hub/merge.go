@@ -17,6 +17,14 @@ type Fact struct {
 	Outcome *events.Outcome
 }
 
+// At is when the event says that it happened.
+func (f Fact) At() time.Time {
+	if f.Change != nil {
+		return f.Change.At
+	}
+	return f.Outcome.At
+}
+
 // Merge folds facts into a record and returns the new record; the given one
 // is not changed. Each field is a last-writer-wins register under a total
 // order, so merging is commutative, associative and idempotent over changes

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -46,8 +47,11 @@ func (c *upCmd) Run(s *session) error {
 		return fmt.Errorf("--once and --json go with --demo")
 	}
 	cfg, err := config.Load(c.Config, catalog.Kinds())
-	if err != nil {
+	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%w\nno configuration yet? spoke up --demo runs without one", err)
+	}
+	if err != nil {
+		return err
 	}
 	services, err := pick(c.Services)
 	if err != nil {

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"time"
 
 	"github.com/spoke-sync/spoke/events"
@@ -11,33 +12,61 @@ import (
 )
 
 // setApart finds the facts that make a record fail and quarantines them, one
-// by one; the others are delivered again and go through without them.
-func (w *Worker) setApart(ctx context.Context, c *change, cause error) {
-	bad := c.facts
-	if len(bad) > 1 {
-		bad = nil
-		for _, f := range c.facts {
-			alone := &change{key: c.key, facts: []fact{f}, before: c.before}
-			if err := w.derive(ctx, alone); err != nil {
-				bad = append(bad, f)
-			} else {
-				f.unit.again(0)
-			}
-			alone.close()
-		}
-		if len(bad) == 0 { // only together do they fail: all are set apart
-			bad = c.facts
-		}
+// by one. It reports whether what is left of the change can be committed.
+func (w *Worker) setApart(ctx context.Context, c *change, cause error) bool {
+	if fault.Is(cause, fault.Transient) { // says nothing about the facts
+		w.Log.Warn("transform: postponed", "record", c.key.String(), "error", cause)
+		w.release([]*change{c}, giveAgain)
+		return false
 	}
-	c.close()
-	for _, f := range bad {
-		if err := w.quarantineFact(ctx, c.key, f, cause); err != nil {
+	good, bad := w.tell(ctx, c)
+	if len(bad) == 0 && len(good) > 0 {
+		// Only together do they fail. One goes first; the others come again
+		// and are judged by what the record is then.
+		for _, f := range good[1:] {
+			f.unit.again(0)
+		}
+		good = good[:1]
+	}
+	for _, b := range bad {
+		if err := w.quarantineFact(ctx, c.key, b.fact, b.err); err != nil {
 			w.Log.Error("transform: quarantine not stored, will try again", "error", err)
-			f.unit.again(giveAgain)
+			b.unit.again(giveAgain)
 			continue
 		}
-		f.unit.committed(1)
+		b.unit.committed(1)
 	}
+	c.facts = good
+	if len(good) == 0 {
+		c.close()
+		return false
+	}
+	if err := w.derive(ctx, c); err != nil {
+		w.Log.Warn("transform: postponed", "record", c.key.String(), "error", err)
+		w.release([]*change{c}, giveAgain)
+		return false
+	}
+	return true
+}
+
+// badFact is a fact that can't be merged.
+type badFact struct {
+	fact
+	err error
+}
+
+// tell tries each fact of a change by itself.
+func (w *Worker) tell(ctx context.Context, c *change) (good []fact, bad []badFact) {
+	for _, f := range c.facts {
+		alone := &change{key: c.key, facts: []fact{f}, before: c.before, broken: c.broken}
+		if err := w.derive(ctx, alone); err != nil {
+			bad = append(bad, badFact{f, err})
+		} else {
+			good = append(good, f)
+		}
+		alone.close()
+	}
+	return good, bad
 }
 
 func (w *Worker) quarantineFact(ctx context.Context, key events.Key, f fact, cause error) error {
@@ -62,9 +91,8 @@ func (w *Worker) quarantineFact(ctx context.Context, key events.Key, f fact, cau
 	return w.quarantine(ctx, q, key.String()+"/"+f.ID)
 }
 
-// flowFailed notes a flow that can't be evaluated for a record, in the same
-// batch as the record: in quarantine for people, and as the document's state
-// for whoever asks the record.
+// flowFailed notes a flow that can't be evaluated for a record: in quarantine
+// for people, and then in the record, as the document's state.
 func (w *Worker) flowFailed(ctx context.Context, c *change, f hub.Failure) error {
 	p := fault.Problem(f.Err)
 	doc := c.after.Docs[f.Flow.DocKey()]
@@ -79,10 +107,14 @@ func (w *Worker) flowFailed(ctx context.Context, c *change, f hub.Failure) error
 		q.Trace = c.span.SpanContext().TraceID().String()
 	}
 	if err := w.quarantine(ctx, q, c.key.String()+"/"+f.Flow.Name); err != nil {
-		return err
+		return fault.New(fault.Transient, "transform", "quarantine: %w", err)
 	}
 	doc.Connection, doc.Object, doc.Entity = f.Flow.Connection, f.Flow.Object.Name, f.Flow.Object.Entity
 	doc.State, doc.Error = events.StateQuarantined, p
+	c.after.Docs = maps.Clone(c.after.Docs) // they may be those of the version before
+	if c.after.Docs == nil {
+		c.after.Docs = map[string]events.Doc{}
+	}
 	c.after.Docs[f.Flow.DocKey()] = doc
 	data, err := c.after.MarshalJSON()
 	if err != nil {
@@ -90,44 +122,4 @@ func (w *Worker) flowFailed(ctx context.Context, c *change, f hub.Failure) error
 	}
 	c.msgs[0].Data = data
 	return nil
-}
-
-// followUp finds the records that can go on, now that vendor objects are
-// known, and the waits that were noted a moment too late.
-func (w *Worker) followUp(ctx context.Context, learnt, waits []events.External) []*change {
-	late := map[events.External]bool{}
-	for _, x := range waits {
-		w.wants(x, late)
-	}
-	if err := w.loadAliases(ctx, late); err != nil {
-		w.Log.Warn("transform: aliases", "error", err)
-	}
-	for _, x := range waits {
-		if w.alias.Contains(x) {
-			learnt = append(learnt, x)
-		}
-	}
-	var next []*change
-	seen := map[events.Key]bool{}
-	for _, x := range learnt {
-		for m, err := range w.Bus.Scan(ctx, events.StreamHub, events.WaitingFilter(w.Tenant, x)) {
-			if err != nil {
-				w.Log.Warn("transform: waiting", "error", err)
-				break
-			}
-			var k events.Key
-			if err := json.Unmarshal(m.Data, &k); err != nil {
-				w.Log.Error("transform: waiting note can't be read", "subject", m.Subject, "error", err)
-				continue
-			}
-			if !seen[k] {
-				seen[k] = true
-				next = append(next, &change{key: k, relink: true})
-			}
-			if err := w.Bus.Delete(ctx, events.StreamHub, m.Seq); err != nil {
-				w.Log.Warn("transform: waiting", "error", err)
-			}
-		}
-	}
-	return next
 }

@@ -58,6 +58,9 @@ func (w *Worker) commit(ctx context.Context, batch []*change) bool {
 		}
 		if err == nil {
 			w.committed(batch, last-uint64(len(msgs)))
+			for _, c := range batch {
+				w.unnote(ctx, c)
+			}
 			return true
 		}
 		w.Meter.conflict()

@@ -183,13 +183,40 @@ func (e *enricher) readLinked(ctx context.Context, need wantedLinks, parent trac
 	for k, list := range ids {
 		slices.Sort(list)
 		for batch := range slices.Chunk(list, e.w.Readers[k[0]].BatchSize()) {
-			changes, err := e.call(ctx, &group{connection: k[0], object: k[1]}, batch)
+			changes, err := e.readSome(ctx, &group{connection: k[0], object: k[1]}, batch)
 			if err != nil {
 				return nil, err
 			}
-			e.w.Meter.read(k[0], len(batch))
 			out = append(out, changes...)
 		}
+	}
+	return out, nil
+}
+
+// readSome reads linked objects. One that the vendor refuses to tell of is left
+// out: what links to it goes on without it, and sinks hold what lacks it.
+func (e *enricher) readSome(ctx context.Context, g *group, ids []string) ([]events.Change, error) {
+	changes, err := e.call(ctx, g, ids)
+	if err == nil {
+		e.w.Meter.read(g.connection, len(ids))
+		return changes, nil
+	}
+	// A bug is not tried again here: the last verdict on it is what counts.
+	if fault.Judge(err, fault.InternalTries, 0).Action != fault.Quarantine {
+		return nil, err
+	}
+	if len(ids) == 1 {
+		e.w.Log.Warn("transform: a linked object can't be read", "connection", g.connection, "object", g.object,
+			"id", ids[0], "kind", fault.KindOf(err).String(), "error", err)
+		return nil, nil
+	}
+	var out []events.Change
+	for _, id := range ids {
+		one, err := e.readSome(ctx, g, []string{id})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, one...)
 	}
 	return out, nil
 }

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"hash/fnv"
 	"time"
 
@@ -21,7 +20,8 @@ import (
 type change struct {
 	key    events.Key
 	facts  []fact
-	relink bool // links may be known by now
+	notes  []note // of links that may be known by now
+	broken error  // why what stands in HUB can't be read
 	before cached
 
 	after  events.Record
@@ -65,9 +65,14 @@ func (w *Worker) round(run context.Context, units []*unit) {
 			}
 		}
 	}
-	for i, changes := range byLane(byRecord(ready)) {
-		if len(changes) > 0 {
-			w.lanes[i] <- changes
+	w.handOver(byRecord(ready))
+}
+
+// handOver gives changes to the lanes.
+func (w *Worker) handOver(changes []*change) {
+	for i, some := range byLane(changes) {
+		if len(some) > 0 {
+			w.lanes[i] <- some
 		}
 	}
 }
@@ -136,8 +141,7 @@ func (w *Worker) compute(ctx context.Context, changes []*change) [][]*change {
 	var batches [][]*change
 	size := 0
 	for _, c := range changes {
-		if err := w.derive(ctx, c); err != nil {
-			w.setApart(ctx, c, err)
+		if err := w.derive(ctx, c); err != nil && !w.setApart(ctx, c, err) {
 			continue
 		}
 		if n := len(c.msgs); len(batches) == 0 || size+n > bus.MaxBatch {
@@ -156,11 +160,12 @@ func (w *Worker) load(ctx context.Context, changes []*change) error {
 	bySubject := map[string]*change{}
 	for _, c := range changes {
 		s := events.RecordSubject(w.Tenant, c.key)
-		if hit, ok := w.cache.Get(s); ok {
+		// A note may be newer than the record in memory.
+		if hit, ok := w.cache.Get(s); ok && len(c.notes) == 0 {
 			c.before = hit
 			continue
 		}
-		c.before = cached{rec: events.Record{Tenant: w.Tenant, Key: c.key}}
+		c.before, c.broken = cached{rec: events.Record{Tenant: w.Tenant, Key: c.key}}, nil
 		bySubject[s] = c
 		subjects = append(subjects, s)
 	}
@@ -174,7 +179,10 @@ func (w *Worker) load(ctx context.Context, changes []*change) error {
 	for s, m := range found {
 		var rec events.Record
 		if err := json.Unmarshal(m.Data, &rec); err != nil {
-			return fmt.Errorf("record %s: %w", bySubject[s].key, err)
+			c := bySubject[s]
+			c.broken = fault.New(fault.Malformed, "transform", "record %s can't be read: %w", c.key, err).
+				WithHint("it is left as it is, and every other record goes on; mend or remove it in HUB")
+			continue
 		}
 		bySubject[s].before = cached{rec: rec, seq: m.Seq}
 	}
@@ -189,21 +197,27 @@ func (w *Worker) derive(ctx context.Context, c *change) (err error) {
 			err = fault.New(fault.Internal, "transform", "panic: %v", p)
 		}
 	}()
-	c.msgs, c.learnt, c.waits = nil, nil, nil
+	c.msgs = nil
+	if c.broken != nil {
+		return c.broken
+	}
 	facts := make([]hub.Fact, len(c.facts))
 	for i, f := range c.facts {
-		facts[i] = f.Fact
+		if facts[i] = f.Fact; !written(f.At()) {
+			return fault.New(fault.Malformed, "transform", "event %s: its time has no written form", f.ID)
+		}
 	}
 	rec, merged := hub.Merge(c.before.rec, facts, w.Policy)
 	relinked := false
-	if c.relink {
+	if len(c.notes) > 0 {
 		rec, relinked = hub.Relink(rec, w.find)
 	}
 	c.dirty = merged || relinked
 	c.after = rec
 	if !c.dirty {
-		return nil
+		return nil // what an earlier try learnt stays: it may have been stored
 	}
+	c.learnt, c.waits = nil, nil
 	rec, wanted, failed := hub.Route(rec, w.Flows.For(c.key.Entity))
 	c.after = rec
 	header := w.open(ctx, c)
@@ -216,6 +230,12 @@ func (w *Worker) derive(ctx context.Context, c *change) (err error) {
 		}
 	}
 	return nil
+}
+
+// written reports whether a time can be written in UTC and read again.
+func written(t time.Time) bool {
+	y := t.UTC().Year()
+	return y > 0 && y < 10_000
 }
 
 // open starts the record's span and returns the headers of its messages. The
@@ -288,16 +308,9 @@ func (c *change) addIdentity(w *Worker) error {
 		c.learnt = append(c.learnt, x)
 		c.msgs = append(c.msgs, bus.Message{Subject: events.AliasSubject(w.Tenant, x), Data: key})
 	}
-	fields := make(events.Fields, len(c.after.Fields))
-	for name, f := range c.after.Fields {
-		fields[name] = f.Value
+	c.waits = waitsOf(c.after)
+	for _, x := range c.waits {
+		c.msgs = append(c.msgs, bus.Message{Subject: events.WaitingSubject(w.Tenant, x, c.key), Data: key})
 	}
-	hub.EachLink(c.key.Entity, fields, func(l events.Link) {
-		if l.Resolved() || l.Connection == "" {
-			return
-		}
-		c.waits = append(c.waits, l.External())
-		c.msgs = append(c.msgs, bus.Message{Subject: events.WaitingSubject(w.Tenant, l.External(), c.key), Data: key})
-	})
 	return nil
 }

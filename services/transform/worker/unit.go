@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -59,7 +60,8 @@ func (w *Worker) intake(ctx context.Context, msgs []bus.Delivered) []*unit {
 		u, err := w.decode(ctx, m)
 		switch {
 		case err != nil:
-			w.quarantineMessage(ctx, m, err)
+			// Each of them is something else that would be lost.
+			w.quarantineMessage(ctx, m, err, fmt.Sprintf("%s/%d", m.Subject, m.Seq))
 		case u == nil: // with the enricher now
 		default:
 			units = append(units, u)
@@ -107,8 +109,9 @@ func newUnit(m bus.Delivered, f fact) *unit {
 	return u
 }
 
-// quarantineMessage sets a message apart that can't be merged.
-func (w *Worker) quarantineMessage(ctx context.Context, m bus.Delivered, cause error) {
+// quarantineMessage sets a message apart that can't be merged. id tells it
+// from others of its kind.
+func (w *Worker) quarantineMessage(ctx context.Context, m bus.Delivered, cause error, id string) {
 	q := events.Quarantined{
 		Service: "transform", Problem: *fault.Problem(cause), Attempts: 1, Stream: events.StreamEvents,
 		Subject: m.Subject, Sequence: m.Seq, At: time.Now().UTC(), Original: events.Original(m.Data),
@@ -116,7 +119,7 @@ func (w *Worker) quarantineMessage(ctx context.Context, m bus.Delivered, cause e
 	if t, err := events.SubjectTokens(m.Subject); err == nil && len(t) > 5 {
 		q.Connection, q.Entity = t[2], events.Entity(t[3])
 	}
-	if err := w.quarantine(ctx, q, m.Subject); err != nil {
+	if err := w.quarantine(ctx, q, id); err != nil {
 		w.Log.Error("transform: quarantine not stored, will try again", "error", err)
 		_ = m.Again(time.Second)
 		return

@@ -116,7 +116,8 @@ func New(ctx context.Context, c Config, d Deps) (*Worker, error) {
 func (w *Worker) Run(ctx context.Context) error {
 	units := make(chan []*unit, 1)
 	var wg sync.WaitGroup
-	wg.Add(2)
+	wg.Add(3)
+	go func() { defer wg.Done(); w.sweep(ctx) }()
 	go func() { defer wg.Done(); w.pull(ctx, units) }()
 	go func() { defer wg.Done(); w.enrich.run(ctx) }()
 	var committing sync.WaitGroup
@@ -134,6 +135,13 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 	}
 	wg.Wait()
+	// Only now: what is given back while a pull is open comes right back.
+	w.enrich.giveBack()
+	select {
+	case us := <-units:
+		giveBack(us)
+	default:
+	}
 	for _, lane := range w.lanes {
 		close(lane)
 	}
@@ -157,10 +165,16 @@ func (w *Worker) pull(ctx context.Context, out chan<- []*unit) {
 			select {
 			case out <- us:
 			case <-ctx.Done():
-				for _, u := range us {
-					u.again(0)
-				}
+				giveBack(us)
 			}
 		}
+	}
+}
+
+// giveBack lets units that nobody takes any more be delivered to another
+// replica at once.
+func giveBack(units []*unit) {
+	for _, u := range units {
+		u.again(0)
 	}
 }

@@ -1,0 +1,159 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/bus"
+	"github.com/spoke-sync/spoke/services/internal/hub"
+)
+
+// note is a message in HUB by which a record waits for a vendor's object. It
+// stands behind the version of the record that waits, in the same batch.
+type note struct {
+	x   events.External
+	seq uint64
+}
+
+// sweepEvery is how often every note is looked at: a crash, a lost answer or a
+// read that was behind may have kept one from being seen.
+const sweepEvery = time.Minute
+
+// waitsOf returns the vendor objects that a record links to without knowing
+// the records behind them.
+func waitsOf(rec events.Record) []events.External {
+	fields := make(events.Fields, len(rec.Fields))
+	for name, f := range rec.Fields {
+		fields[name] = f.Value
+	}
+	var waits []events.External
+	hub.EachLink(rec.Key.Entity, fields, func(l events.Link) {
+		if !l.Resolved() && l.Connection != "" && !slices.Contains(waits, l.External()) {
+			waits = append(waits, l.External())
+		}
+	})
+	return waits
+}
+
+// followUp finds the records that can go on, now that vendor objects are
+// known, and the waits that were noted a moment too late.
+func (w *Worker) followUp(ctx context.Context, learnt, waits []events.External) []*change {
+	late := map[events.External]bool{}
+	for _, x := range waits {
+		w.wants(x, late)
+	}
+	if err := w.loadAliases(ctx, late); err != nil {
+		w.Log.Warn("transform: aliases", "error", err)
+	}
+	for _, x := range waits {
+		if w.alias.Contains(x) {
+			learnt = append(learnt, x)
+		}
+	}
+	next := relinks{}
+	for _, x := range learnt {
+		for m, err := range w.Bus.Scan(ctx, events.StreamHub, events.WaitingFilter(w.Tenant, x)) {
+			if err != nil {
+				w.Log.Warn("transform: waiting", "error", err) // the sweep will find it
+				break
+			}
+			w.found(next, x, m)
+		}
+	}
+	return slices.Collect(maps.Values(next))
+}
+
+// relinks are changes that resolve links, by record.
+type relinks map[events.Key]*change
+
+// found adds the record that a note speaks of.
+func (w *Worker) found(into relinks, x events.External, m bus.Stored) {
+	var k events.Key
+	if err := json.Unmarshal(m.Data, &k); err != nil {
+		w.Log.Error("transform: waiting note can't be read", "subject", m.Subject, "error", err)
+		return
+	}
+	if into[k] == nil {
+		into[k] = &change{key: k}
+	}
+	into[k].notes = append(into[k].notes, note{x: x, seq: m.Seq})
+}
+
+// unnote removes the notes of waits that are over, once that is committed. A
+// record that did not change may have been read from a replica that is behind:
+// only a version behind the note proves that the wait is over.
+func (w *Worker) unnote(ctx context.Context, c *change) {
+	if len(c.notes) == 0 {
+		return
+	}
+	open := waitsOf(c.after)
+	for _, n := range c.notes {
+		if slices.Contains(open, n.x) || !c.dirty && c.before.seq < n.seq {
+			continue
+		}
+		if err := w.Bus.Delete(ctx, events.StreamHub, n.seq); err != nil {
+			w.Log.Warn("transform: waiting", "error", err)
+		}
+	}
+}
+
+// sweep releases, now and then, what waits although its object is known.
+func (w *Worker) sweep(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := w.sweepOnce(ctx); err != nil && ctx.Err() == nil {
+			w.Log.Warn("transform: sweep", "error", err)
+		}
+		select {
+		case <-time.After(sweepEvery):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// sweepPage bounds the notes that are kept in memory.
+const sweepPage = 500
+
+func (w *Worker) sweepOnce(ctx context.Context) error {
+	var page []bus.Stored
+	for m, err := range w.Bus.Scan(ctx, events.StreamHub, "waiting."+events.Token(w.Tenant)+".>") {
+		if err != nil {
+			return err
+		}
+		if page = append(page, m); len(page) == sweepPage {
+			if err := w.sweepNotes(ctx, page); err != nil {
+				return err
+			}
+			page = page[:0]
+		}
+	}
+	return w.sweepNotes(ctx, page)
+}
+
+func (w *Worker) sweepNotes(ctx context.Context, page []bus.Stored) error {
+	waits := make([]events.External, len(page))
+	unknown := map[events.External]bool{}
+	for i, m := range page {
+		t, err := events.SubjectTokens(m.Subject)
+		if err != nil || len(t) != 7 {
+			w.Log.Error("transform: waiting note can't be read", "subject", m.Subject, "error", err)
+			continue
+		}
+		waits[i] = events.External{Connection: t[2], Object: t[3], ID: t[4]}
+		w.wants(waits[i], unknown)
+	}
+	if err := w.loadAliases(ctx, unknown); err != nil {
+		return err
+	}
+	next := relinks{}
+	for i, m := range page {
+		if _, known := w.find(waits[i]); known {
+			w.found(next, waits[i], m)
+		}
+	}
+	w.handOver(slices.Collect(maps.Values(next)))
+	return nil
+}
