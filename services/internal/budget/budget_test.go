@@ -124,7 +124,7 @@ func TestACancelledCallLeavesItsSlot(t *testing.T) {
 		defer cancel()
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://vendor.example/", http.NoBody)
 		require.NoError(t, err)
-		_, err = b.Transport(v).RoundTrip(req) //nolint:bodyclose // there is no answer
+		_, err = b.Transport(v).RoundTrip(req)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, rest.ErrBudget, "waiting in vain says nothing about the vendor")
 		call(t, b.Transport(v), 1) // waits for the pause, not for ever
