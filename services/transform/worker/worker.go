@@ -105,7 +105,7 @@ func New(ctx context.Context, c Config, d Deps) (*Worker, error) {
 		return nil, err
 	}
 	for i := range w.lanes {
-		w.lanes[i] = make(chan []*change, 1)
+		w.lanes[i] = make(chan []*change)
 	}
 	w.enrich = newEnricher(w)
 	return w, nil
@@ -114,7 +114,7 @@ func New(ctx context.Context, c Config, d Deps) (*Worker, error) {
 // Run works until ctx ends. Rounds under way are finished; what was pulled and
 // not committed is delivered again.
 func (w *Worker) Run(ctx context.Context) error {
-	units := make(chan []*unit, 1)
+	units := make(chan []*unit)
 	var wg sync.WaitGroup
 	wg.Add(3)
 	go func() { defer wg.Done(); w.sweep(ctx) }()
