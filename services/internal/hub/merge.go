@@ -98,8 +98,16 @@ func (m *merger) change(id string, c events.Change) {
 	if doc.Seen == nil {
 		doc.Seen = make(map[string]events.Seen, len(c.Fields))
 	}
+	ours := c.Connection != m.policy.Hub && (!c.Record.IsZero() || doc.Told != "")
 	for name, value := range c.Fields {
+		_, seen := doc.Seen[name]
 		fresh := m.see(doc.Seen, name, events.Seen{Value: value, At: c.At, Event: id})
+		if !seen && (ours || events.IsNull(value)) {
+			// The first sight of an object that we wrote is our own word come
+			// back, as the vendor writes it; and that a system has nothing to
+			// say of a field clears nobody else's value.
+			continue
+		}
 		if fresh && own {
 			m.register(name, events.Field{Value: value, Source: c.Connection, At: c.At, Event: id})
 		}

@@ -72,6 +72,33 @@ func TestSnapshotDoesNotRenewWhatItDoesNotChange(t *testing.T) {
 	require.Equal(t, "222", value(r, "phone"))
 }
 
+func TestFirstSightOfOurOwnObjectIsNoChange(t *testing.T) {
+	t.Parallel()
+	p := policy(t, nil)
+	r, _ := hub.Merge(company(), []hub.Fact{said("1", "hubspot", "country", "United States", 1, true)}, p)
+	// Stripe shows the customer that we made, in its own way of writing.
+	echo := said("2", "stripe", "country", "US", 2, true)
+	echo.Change.Record = company().Key
+	r, _ = hub.Merge(r, []hub.Fact{echo}, p)
+	require.Equal(t, "United States", value(r, "country"))
+	// What changes there afterwards counts.
+	moved := said("3", "stripe", "country", "CA", 3, true)
+	moved.Change.Record = company().Key
+	r, _ = hub.Merge(r, []hub.Fact{moved}, p)
+	require.Equal(t, "CA", value(r, "country"))
+}
+
+func TestAnAbsentValueClearsNobodyElses(t *testing.T) {
+	t.Parallel()
+	p := policy(t, nil)
+	r, _ := hub.Merge(company(), []hub.Fact{said("1", "hubspot", "phone", "111", 1, true)}, p)
+	r, _ = hub.Merge(r, []hub.Fact{said("2", "netsuite", "phone", "", 2, true)}, p)
+	require.Equal(t, "111", value(r, "phone"))
+	// Having had a value and losing it is a word.
+	r, _ = hub.Merge(r, []hub.Fact{said("3", "hubspot", "phone", "", 3, true)}, p)
+	require.Empty(t, value(r, "phone"))
+}
+
 func TestDeletion(t *testing.T) {
 	t.Parallel()
 	p := policy(t, nil)
