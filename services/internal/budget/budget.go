@@ -96,15 +96,22 @@ func (b *Budget) acquire(ctx context.Context) error {
 	return nil
 }
 
+// wait returns when a call may go out. A pause may begin, or grow, while it
+// waits.
 func (b *Budget) wait(ctx context.Context) error {
-	if d := b.Paused(); d > 0 {
-		select {
-		case <-time.After(d):
-		case <-ctx.Done():
-			return ctx.Err()
+	for {
+		if d := b.Paused(); d > 0 {
+			select {
+			case <-time.After(d):
+				continue
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		if err := b.limiter.Wait(ctx); err != nil || b.Paused() == 0 {
+			return err
 		}
 	}
-	return b.limiter.Wait(ctx)
 }
 
 func (b *Budget) release() {
@@ -127,11 +134,14 @@ func (b *Budget) slow(pause time.Duration) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if t := time.Now().Add(pause); t.After(b.until) {
+	now := time.Now()
+	// Calls that were in flight together and meet one limit are one sign.
+	first := !now.Before(b.until)
+	if t := now.Add(pause); t.After(b.until) {
 		b.until = t
 	}
 	b.healed = 0
-	if b.full != rate.Inf {
+	if first && b.full != rate.Inf {
 		b.limiter.SetLimit(max(b.limiter.Limit()/2, b.full*floor))
 	}
 }

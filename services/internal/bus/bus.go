@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -86,18 +88,36 @@ func dial(ctx context.Context, o Options, opts []nats.Option) (*nats.Conn, error
 		if err == nil {
 			return nc, nil
 		}
+		var malformed *url.Error // repeats what it could not read
+		if errors.As(err, &malformed) {
+			return nil, fmt.Errorf("bus: connect: the server's address can't be read: want nats://host:port")
+		}
 		if errors.Is(err, nats.ErrAuthorization) || o.InProcess != nil {
-			return nil, fmt.Errorf("bus: connect to %s: %w", o.URL, err)
+			return nil, fmt.Errorf("bus: connect to %s: %w", hosts(o.URL), err)
 		}
 		if first {
-			o.Log.Warn("nats: not reachable yet, trying on", "url", o.URL, "error", err)
+			o.Log.Warn("nats: not reachable yet, trying on", "server", hosts(o.URL), "error", err)
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("bus: connect to %s: %w", o.URL, err)
+			return nil, fmt.Errorf("bus: connect to %s: %w", hosts(o.URL), err)
 		case <-time.After(500 * time.Millisecond):
 		}
 	}
+}
+
+// hosts returns the servers of an address, without the token or password that
+// may stand before them.
+func hosts(address string) string {
+	servers := strings.Split(address, ",")
+	for i, s := range servers {
+		s = s[strings.LastIndex(s, "@")+1:]
+		if _, host, ok := strings.Cut(s, "://"); ok {
+			s = host
+		}
+		servers[i] = s
+	}
+	return strings.Join(servers, ",")
 }
 
 // JetStream returns the API handle, for key-value buckets and tests.

@@ -149,14 +149,23 @@ func (b *Bus) Delete(ctx context.Context, stream string, seq uint64) error {
 		return fmt.Errorf("bus: stream %s: %w", stream, err)
 	}
 	err = s.DeleteMsg(ctx, seq)
-	// The client flattens the server's error into text.
-	gone := errors.Is(err, jetstream.ErrMsgNotFound) || err != nil && strings.Contains(err.Error(), sequenceNotFound)
-	if err != nil && !gone {
+	if err != nil && !gone(err) {
 		return fmt.Errorf("bus: delete from %s: %w", stream, err)
 	}
 	return nil
 }
 
-// sequenceNotFound is the server's error code for a sequence that was deleted
-// or replaced.
-const sequenceNotFound = "err_code=10043"
+// gone recognises the server's answers for a sequence that was deleted,
+// replaced or never given. The client flattens them into text.
+func gone(err error) bool {
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return true
+	}
+	text := err.Error()
+	for _, answer := range []string{"err_code=10043", "err_code=10057 description=no message found", "err_code=10057 description=stream store EOF"} {
+		if strings.Contains(text, answer) {
+			return true
+		}
+	}
+	return false
+}

@@ -43,7 +43,8 @@ func NewTransport() *http.Transport {
 }
 
 // NewHTTP returns a client for vendors' APIs that refuses redirects to another
-// host, which would carry credentials there. Time spent waiting for the
+// host, which would carry credentials there. One that would turn a write into a
+// read is not followed: the read's answer would pass for the write's. Time spent waiting for the
 // connection's budget, which is part of the transport, is not limited: each
 // call has its own deadline in its context.
 func NewHTTP(transport http.RoundTripper) *http.Client {
@@ -52,6 +53,9 @@ func NewHTTP(transport http.RoundTripper) *http.Client {
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if req.URL.Host != via[0].URL.Host || req.URL.Scheme != via[0].URL.Scheme {
 				return fmt.Errorf("redirect from %s to another host %s refused", via[0].URL.Host, req.URL.Host)
+			}
+			if req.Method != via[0].Method {
+				return http.ErrUseLastResponse
 			}
 			if len(via) > 3 {
 				return errors.New("more than 3 redirects")
@@ -143,7 +147,11 @@ func (c *Client) once(ctx context.Context, r Request) (*Response, error) {
 		return nil, lost(r, fmt.Errorf("answer broke off: %w", err), true)
 	}
 	if int64(len(body)) > limit {
-		return nil, fault.New(fault.Rejected, r.Op, "the answer is larger than %d bytes", limit).
+		kind := fault.Rejected
+		if !r.Safe && req.Method != http.MethodGet { // it was done, whatever the answer says
+			kind = fault.Ambiguous
+		}
+		return nil, fault.New(kind, r.Op, "the answer is larger than %d bytes", limit).
 			WithHint("ask for fewer objects at a time")
 	}
 	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
@@ -213,10 +221,13 @@ func Classify(r Request, resp *Response, detail string) *fault.Error {
 		kind = fault.Conflict
 	case s == http.StatusServiceUnavailable:
 		kind = fault.Unavailable
-	case s >= 500 && r.Safe:
+	case s == http.StatusTooEarly:
 		kind = fault.Transient
-	case s >= 500:
+	case s >= 500 || s == http.StatusRequestTimeout:
 		kind = fault.Ambiguous
+		if r.Safe {
+			kind = fault.Transient
+		}
 	case s < 400:
 		kind = fault.Internal
 	}

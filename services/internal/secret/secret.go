@@ -14,22 +14,29 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Value is a credential. It prints as "[secret]" however it is printed.
-type Value struct{ text string }
+// Value is a credential. It prints as "[secret]" however it is printed, and as
+// an address where it stands in an unexported field: fmt calls no methods
+// there, but does not follow pointers either.
+type Value struct{ text *string }
 
 // New wraps a literal.
-func New(text string) Value { return Value{text} }
+func New(text string) Value { return Value{&text} }
 
 // Reveal returns the credential. Callers pass it on to the vendor and nowhere
 // else.
-func (v Value) Reveal() string { return v.text }
+func (v Value) Reveal() string {
+	if v.text == nil {
+		return ""
+	}
+	return *v.text
+}
 
 // IsZero reports whether there is none.
-func (v Value) IsZero() bool { return v.text == "" }
+func (v Value) IsZero() bool { return v.Reveal() == "" }
 
 // String hides the credential.
 func (v Value) String() string {
-	if v.text == "" {
+	if v.IsZero() {
 		return ""
 	}
 	return "[secret]"
@@ -72,18 +79,19 @@ func (v *Value) UnmarshalText(b []byte) error {
 		if !ok || text == "" {
 			return fmt.Errorf("secret: environment variable %s is not set", rest)
 		}
-		v.text = text
+		*v = New(text)
 	case "file":
 		text, err := os.ReadFile(rest) //nolint:gosec // the operator names the file
 		if err != nil {
 			return fmt.Errorf("secret: %w", err)
 		}
-		v.text = strings.TrimRight(string(text), "\r\n")
-		if v.text == "" {
+		value := strings.TrimRight(string(text), "\r\n")
+		if value == "" {
 			return fmt.Errorf("secret: file %s is empty", rest)
 		}
+		*v = New(value)
 	case "literal":
-		v.text = rest
+		*v = New(rest)
 	default:
 		// What stands before the colon may be part of a bare secret.
 		return fmt.Errorf("secret: write env:NAME, file:/path or literal:text")

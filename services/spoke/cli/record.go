@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spoke-sync/spoke/events"
 )
@@ -71,14 +72,14 @@ func explain(s *session, st *store, r events.Record) {
 	_, _ = fmt.Fprintln(t, "SYSTEM\tID\tNUMBER\tSTATE\tAT\tFLOW")
 	for _, key := range docKeys(r) {
 		d := r.Docs[key]
-		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", key, d.ID, d.Number, state(r, key), stamp(d.At), r.Wanted[key].Flow)
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", key, plain(d.ID), plain(d.Number), state(r, key), stamp(d.At), r.Wanted[key].Flow)
 	}
 	_ = t.Flush()
 	for _, key := range docKeys(r) {
 		if p := r.Docs[key].Error; p != nil {
-			s.printf("\n%s: %s\n", key, p.Message)
+			s.printf("\n%s: %s\n", key, plain(p.Message))
 			if p.Hint != "" {
-				s.printf("  %s\n", p.Hint)
+				s.printf("  %s\n", plain(p.Hint))
 			}
 		}
 	}
@@ -123,8 +124,27 @@ func stamp(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05Z")
 }
 
+// plain replaces control characters: what systems say must neither break the
+// table nor steer the terminal.
+func plain(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '·'
+		}
+		return r
+	}, s)
+}
+
 // show writes a value for people: lines one by one, the rest in one.
 func show(raw json.RawMessage) []string {
+	shown := values(raw)
+	for i, v := range shown {
+		shown[i] = plain(v)
+	}
+	return shown
+}
+
+func values(raw json.RawMessage) []string {
 	if events.IsNull(raw) {
 		return []string{"(empty)"}
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -63,8 +64,11 @@ func (w where) open(ctx context.Context) (*store, error) {
 		return nil, err
 	}
 	srv, err := embed.Start(embed.Options{Dir: w.Data})
-	if err != nil { // somebody has the folder: ask that process
+	if errors.Is(err, embed.ErrLocked) { // somebody has the folder: ask that process
 		return w.dial(ctx, bus.Options{URL: r.URL}, r)
+	}
+	if err != nil {
+		return nil, err
 	}
 	st, err := w.dial(ctx, bus.Options{InProcess: srv}, r)
 	if err != nil {
