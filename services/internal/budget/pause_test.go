@@ -43,36 +43,6 @@ func (v *scripted) RoundTrip(*http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: a.status, Header: http.Header{"Retry-After": {a.retryAfter}}, Body: http.NoBody}, nil
 }
 
-// TestAPauseThatGrowsWhileWaiting: a call that waits for one pause to end must
-// also keep the longer one that another call's answer asks for meanwhile.
-func TestAPauseThatGrowsWhileWaiting(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		v := &scripted{answers: []answer{
-			{0, http.StatusTooManyRequests, "3"}, {2 * time.Second, http.StatusTooManyRequests, "5"},
-		}}
-		b := budget.New(connector.Limits{Concurrent: 5})
-		began := time.Now()
-		var wg sync.WaitGroup
-		wg.Go(func() { call(t, b.Transport(hold(v, 10*time.Millisecond)), 1) }) // the second answer, at two seconds
-		wg.Go(func() { call(t, b.Transport(v), 1) })                            // the first answer, at once
-		synctest.Wait()
-		time.Sleep(time.Second)
-		call(t, b.Transport(v), 1)
-		wg.Wait()
-		require.GreaterOrEqual(t, v.at[2].Sub(began), 7*time.Second)
-	})
-}
-
-// hold delays the call on its way.
-func hold(rt http.RoundTripper, d time.Duration) http.RoundTripper {
-	return roundTripper(func(r *http.Request) (*http.Response, error) { time.Sleep(d); return rt.RoundTrip(r) })
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 // TestRefusedTogetherSlowsOnce: calls that were in flight together and meet one
 // limit are one sign that the rate is too high, not as many.
 func TestRefusedTogetherSlowsOnce(t *testing.T) {

@@ -54,7 +54,7 @@ func FuzzUnmarshalText(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		if strings.HasPrefix(s, "file:") {
-			t.Skip("reads whatever is there")
+			return // it would read whatever is there
 		}
 		var v secret.Value
 		if err := v.UnmarshalText([]byte(s)); err != nil && !v.IsZero() {

@@ -62,7 +62,7 @@ func TestMapTest(t *testing.T) {
 		"company.json": `{"name": "Acme", "email": "billing@acme.example", "custom": {"tier": "gold"}}`,
 		"nobody.json":  `{"name": "Nobody"}`,
 		"empty.json":   `{}`,
-		"wrong.json":   `{"labl": "Acme", "email": 7}`,
+		"wrong.json":   `{"nmae": "Acme", "email": 7}`, //nolint:misspell // meant
 		"broken.json":  `{`,
 		"deal.json":    string(record),
 	})
@@ -113,7 +113,7 @@ func TestCheck(t *testing.T) {
 		status int
 	}{
 		{"check", nil, 0},
-		{"check-flow", map[string]string{"flows/wrong.yaml": "flow: wrong\nfrom: company\nto: stripe\nobject: customer\nfields:\n  name: company.labl\n"}, 1},
+		{"check-flow", map[string]string{"flows/wrong.yaml": "flow: wrong\nfrom: company\nto: stripe\nobject: customer\nfields:\n  name: company.nmae\n"}, 1},
 		{"check-settings", map[string]string{"spoke.yaml": "connections:\n  stripe:\n    kind: stripe\n    settings: {key: 'literal:sk_test_hunter2'}\n"}, 1},
 		{"check-syntax", map[string]string{"spoke.yaml": "tenant: [main\nkey: literal:hunter2\n"}, 1},
 	} {
