@@ -58,6 +58,21 @@ func (r Ref) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]plain{refKey: plain(r)})
 }
 
+// UnmarshalJSON reads what MarshalJSON writes.
+func (r *Ref) UnmarshalJSON(b []byte) error {
+	type plain Ref
+	var in map[string]plain
+	if err := json.Unmarshal(b, &in); err != nil {
+		return fmt.Errorf("reference: %w", err)
+	}
+	inner, ok := in[refKey]
+	if !ok || len(in) != 1 {
+		return fmt.Errorf("reference: want {%q: {…}}", refKey)
+	}
+	*r = Ref(inner)
+	return nil
+}
+
 // AsRef reports whether a decoded leaf is a Ref and returns it.
 func AsRef(v any) (Ref, bool) {
 	switch x := v.(type) {
