@@ -152,7 +152,9 @@ func (c *checker) field(f FieldType, raw json.RawMessage) {
 	case KindLink:
 		keep(c, f.Name, raw, c.link, appendLink)
 	case KindLines:
-		keep(c, f.Name, raw, c.lines, appendLines)
+		keep(c, f.Name, raw, list(c, KindLines, `write [{"name": …, "quantity": …, "price": …}]`, c.line), appendList(appendLine))
+	case KindApplied:
+		keep(c, f.Name, raw, list(c, KindApplied, `write [{"invoice": …, "amount": …}]`, c.applied), appendList(appendApplied))
 	case KindString:
 		c.string(f, raw)
 	}

@@ -66,15 +66,30 @@ func appendName(b []byte, name string) []byte {
 	return append(b, '"', ':')
 }
 
-func appendLines(b []byte, lines []Line) []byte {
-	b = append(b, '[')
-	for i, l := range lines {
-		if i > 0 {
-			b = append(b, ',')
+// appendList appends a list whose items write appends.
+func appendList[T any](write func([]byte, T) []byte) func([]byte, []T) []byte {
+	return func(b []byte, items []T) []byte {
+		b = append(b, '[')
+		for i, item := range items {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = write(b, item)
 		}
-		b = appendLine(b, l)
+		return append(b, ']')
 	}
-	return append(b, ']')
+}
+
+// appendApplied keeps the order of the fields of Applied.
+func appendApplied(b []byte, a Applied) []byte {
+	b = append(b, '{')
+	if !a.Invoice.IsZero() {
+		b = appendLink(appendName(b, "invoice"), a.Invoice)
+	}
+	if !a.Amount.IsZero() {
+		b = appendMoney(appendName(b, "amount"), a.Amount)
+	}
+	return append(b, '}')
 }
 
 // appendLine keeps the order of the fields of Line.
@@ -93,6 +108,10 @@ func appendLine(b []byte, l Line) []byte {
 	}
 	if !l.Amount.IsZero() {
 		b = appendMoney(appendName(b, "amount"), l.Amount)
+	}
+	b = appendMember(b, "taxCode", l.TaxCode)
+	if !l.Tax.IsZero() {
+		b = appendMoney(appendName(b, "tax"), l.Tax)
 	}
 	return append(b, '}')
 }

@@ -107,48 +107,67 @@ func ValidID(s string) bool {
 		!strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 })
 }
 
-func (c *checker) lines(path string, raw json.RawMessage) ([]Line, bool) {
-	items, err := Elements(raw)
-	if err != nil {
-		c.refuse(path, "is no list of lines", `write [{"name": …, "quantity": …, "price": …}]`)
-		return nil, false
+// list reads a list of a kind whose members read takes: one item's members,
+// and false when the item has none of that name.
+func list[T any](c *checker, kind Kind, hint string, read func(item *T, name, path string, v json.RawMessage) bool) func(string, json.RawMessage) ([]T, bool) {
+	return func(path string, raw json.RawMessage) ([]T, bool) {
+		elements, err := Elements(raw)
+		if err != nil {
+			c.refuse(path, "is no list of "+kind.ItemName()+"s", hint)
+			return nil, false
+		}
+		items, ok := make([]T, len(elements)), true
+		for i, e := range elements {
+			at := path + "[" + strconv.Itoa(i) + "]"
+			members, fine := c.object(at, e, "is no "+kind.ItemName(), "write an object")
+			for _, m := range members {
+				name := at + "." + quotePath(m.Name)
+				switch _, known := kind.ItemFields()[m.Name]; {
+				case !known:
+					c.refuse(name, "is no field of a "+kind.ItemName(), c.nearHint(m.Name, kind.ItemFields()))
+					fine = false
+				case !IsNull(m.Value): // cleared is the same as absent here
+					fine = read(&items[i], m.Name, name, m.Value) && fine
+				}
+			}
+			ok = ok && fine
+		}
+		return items, ok
 	}
-	lines, ok := make([]Line, len(items)), true
-	for i, item := range items {
-		l, fine := c.line(path+"["+strconv.Itoa(i)+"]", item)
-		lines[i], ok = l, ok && fine
-	}
-	return lines, ok
 }
 
-func (c *checker) line(path string, raw json.RawMessage) (l Line, ok bool) {
-	members, ok := c.object(path, raw, "is no line", "write an object")
-	for _, m := range members {
-		v, name, fine := m.Value, path+"."+quotePath(m.Name), true
-		_, known := LineFields()[m.Name]
-		switch {
-		case !known:
-			c.refuse(name, "is no field of a line", c.nearHint(m.Name, LineFields()))
-			fine = false
-		case IsNull(v): // cleared, which in a line is the same as absent
-		case m.Name == "id":
-			l.ID, fine = c.text(name, v)
-		case m.Name == "product":
-			l.Product, fine = c.link(name, v)
-		case m.Name == "name":
-			l.Name, fine = c.text(name, v)
-		case m.Name == "sku":
-			l.SKU, fine = c.text(name, v)
-		case m.Name == "quantity":
-			l.Quantity, fine = c.decimal(name, v)
-		case m.Name == "price":
-			l.Price, fine = c.money(name, v)
-		case m.Name == "amount":
-			l.Amount, fine = c.money(name, v)
-		}
-		ok = ok && fine
+func (c *checker) line(l *Line, name, path string, v json.RawMessage) (ok bool) {
+	switch name {
+	case "id":
+		l.ID, ok = c.text(path, v)
+	case "product":
+		l.Product, ok = c.link(path, v)
+	case "name":
+		l.Name, ok = c.text(path, v)
+	case "sku":
+		l.SKU, ok = c.text(path, v)
+	case "quantity":
+		l.Quantity, ok = c.decimal(path, v)
+	case "price":
+		l.Price, ok = c.money(path, v)
+	case "amount":
+		l.Amount, ok = c.money(path, v)
+	case "taxCode":
+		l.TaxCode, ok = c.text(path, v)
+	case "tax":
+		l.Tax, ok = c.money(path, v)
 	}
-	return l, ok
+	return ok
+}
+
+func (c *checker) applied(a *Applied, name, path string, v json.RawMessage) (ok bool) {
+	switch name {
+	case "invoice":
+		a.Invoice, ok = c.link(path, v)
+	case "amount":
+		a.Amount, ok = c.money(path, v)
+	}
+	return ok
 }
 
 // custom spreads {"custom":{"a":…}} into "custom.a".

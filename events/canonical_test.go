@@ -97,7 +97,7 @@ func TestCanonicalRefuses(t *testing.T) {
 		`{"closeDate":""}`:                            `closeDate: is no date; write "2006-01-02" without a time, or null to clear it`,
 		`{"closeDate":1700000000}`:                    `closeDate: is no date; write "2006-01-02" without a time, or null to clear it`,
 		`{"company":"company/9"}`:                     `company: is no link; write {"record": "company/9"}, or {"object": "customer", "id": "42"} for an object of your own`,
-		`{"company":{"record":"firm/9"}}`:             `company.record: names no record; write entity/id, such as company/9, with one of the entities company, contact, deal, invoice, order, payment, product, refund, subscription`,
+		`{"company":{"record":"firm/9"}}`:             `company.record: names no record; write entity/id, such as company/9, with one of the entities company, contact, credit_note, deal, dispute, invoice, order, payment, product, quote, refund, subscription`,
 		`{"company":{"object":"customer"}}`:           `company.id: is missing; write {"record": "company/9"}, or {"object": "customer", "id": "42"} for an object of your own`,
 		`{"company":{"object":"customer","id":42}}`:   `company.id: is no string; write it in quotes, or null to clear it`,
 		`{"company":{"object":"a\nb","id":"1"}}`:      `company.object: is no name; write 1 to 255 bytes without control characters`,
@@ -110,7 +110,7 @@ func TestCanonicalRefuses(t *testing.T) {
 		`{"lines":[{"quantity":true}]}`:                              `lines[0].quantity: is no decimal number; write "12.30" or 12.30, with at most 38 digits and an exponent within ±30, or null to clear it`,
 		`{"lines":[{"quantity":1e999999999}]}`:                       `lines[0].quantity: is no decimal number; write "12.30" or 12.30, with at most 38 digits and an exponent within ±30, or null to clear it`,
 		`{"lines":[{"qantity":1}]}`:                                  `lines[0].qantity: is no field of a line; did you mean quantity?`,
-		`{"lines":[{"colour":1}]}`:                                   `lines[0].colour: is no field of a line; use amount, id, name, price, product, quantity, sku`,
+		`{"lines":[{"colour":1}]}`:                                   `lines[0].colour: is no field of a line; use amount, id, name, price, product, quantity, sku, tax, taxCode`,
 		`{"custom":null}`:                                            `custom: is no object; write {"name": value}; a custom field is cleared by its name: {"name": null}`,
 		`{"custom":{"a-b":1}}`:                                       `custom.a-b: is no name of a custom field; use 1 to 100 letters, digits and underscores`,
 		`{"amount":{"amount":"NaN","currency":"EUR","x":1},"won":0}`: "amount.x: is not known here; use amount, currency\n" +
@@ -131,7 +131,7 @@ func TestCanonicalRefuses(t *testing.T) {
 func TestCanonicalRefusesUnknownEntity(t *testing.T) {
 	t.Parallel()
 	_, err := events.Canonical("customer", nil)
-	require.EqualError(t, err, `"customer" is no entity (one of company, contact, deal, invoice, order, payment, product, refund, subscription)`)
+	require.EqualError(t, err, `"customer" is no entity (one of company, contact, credit_note, deal, dispute, invoice, order, payment, product, quote, refund, subscription)`)
 }
 
 // Values from outside must not get into logs by way of errors.
@@ -204,7 +204,7 @@ func TestCanonicalKnowsEveryLineField(t *testing.T) {
 		events.KindString: `"x"`, events.KindDecimal: `"3"`, events.KindLink: `{"record":"product/1"}`,
 		events.KindMoney: `{"amount":"1","currency":"EUR"}`,
 	}
-	for name, f := range events.LineFields() {
+	for name, f := range events.KindLines.ItemFields() {
 		require.Contains(t, values, f.Kind)
 		want := `[{"` + name + `":` + values[f.Kind] + `}]`
 		got, err := events.Canonical(events.EntityDeal, map[string]json.RawMessage{"lines": json.RawMessage(want)})

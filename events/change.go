@@ -13,7 +13,13 @@ const (
 	OpChanged  Op = "changed"  // created or updated
 	OpDeleted  Op = "deleted"  // gone at the source
 	OpRestored Op = "restored" // back at the source
-	OpWritten  Op = "written"  // an Outcome: Spoke wrote it
+	// OpMerged: the source made one object of two. The object of the change is
+	// gone, and Into is the id of the one that lives on.
+	OpMerged Op = "merged"
+	// OpErased: the source was asked to forget a person. The object is gone, and
+	// what the record holds of the person must go too.
+	OpErased  Op = "erased"
+	OpWritten Op = "written" // an Outcome: Spoke wrote it
 )
 
 // Fields are canonical field values by name, each as canonical JSON: money as
@@ -75,7 +81,7 @@ func IsNull(v json.RawMessage) bool { return len(v) == 0 || string(v) == "null" 
 const customPrefix = "custom."
 
 // Change is what a system says about one of its objects: the data of a
-// `changed`, `deleted` or `restored` event.
+// `changed`, `deleted`, `restored`, `merged` or `erased` event.
 type Change struct {
 	// Connection is the configured name of the speaker: a connection or an
 	// upstream.
@@ -93,6 +99,9 @@ type Change struct {
 	// tell its record. It is one of ours, and never a new record.
 	Marked bool `json:"marked,omitempty"`
 	Op     Op   `json:"op"`
+	// Into is set when Op is OpMerged: the id, of the same connection and
+	// object type, that this object became a part of.
+	Into string `json:"into,omitempty"`
 	// At is when the source made the change, in UTC.
 	At time.Time `json:"at"`
 	// Signal marks a notification without content: the object must be read.

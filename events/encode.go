@@ -91,6 +91,7 @@ func (c Change) MarshalJSON() ([]byte, error) {
 	b = appendOptional(b, "record", keyText(c.Record), false)
 	b = appendFlag(b, "marked", c.Marked)
 	b = appendOptional(b, "op", string(c.Op), true)
+	b = appendOptional(b, "into", c.Into, false)
 	b = append(b, `,"at":`...)
 	b = appendTime(b, c.At)
 	b = appendFlag(b, "signal", c.Signal)

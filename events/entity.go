@@ -22,7 +22,28 @@ const (
 	EntityPayment      Entity = "payment"
 	EntityRefund       Entity = "refund"
 	EntitySubscription Entity = "subscription"
+	EntityQuote        Entity = "quote"
+	EntityCreditNote   Entity = "credit_note"
+	EntityDispute      Entity = "dispute"
 )
+
+// customPrefixEntity begins the name of an entity that a configuration makes
+// up for a vendor's custom objects: "x_machine". Such an entity has the fields
+// of CustomObject.
+const customPrefixEntity = "x_"
+
+// maxCustomEntity keeps external keys within every vendor's limits; see
+// ExternalKey.
+const maxCustomEntity = 28
+
+// Custom reports whether e is an entity of custom objects: "x_" and then
+// lower-case letters, digits and underscores, at most 28 characters in all.
+func (e Entity) Custom() bool {
+	name, ok := strings.CutPrefix(string(e), customPrefixEntity)
+	return ok && name != "" && len(e) <= maxCustomEntity && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '_'
+	})
+}
 
 // Company is an organisation that buys.
 type Company struct {
@@ -56,6 +77,9 @@ type Product struct {
 	SKU         string         `json:"sku,omitempty"`
 	Description string         `json:"description,omitempty"`
 	Price       Money          `json:"price,omitzero" doc:"List price of one unit"`
+	Cost        Money          `json:"cost,omitzero" doc:"What one unit costs the seller"`
+	Kind        string         `json:"kind,omitempty" doc:"service, inventory or noninventory"`
+	TaxCode     string         `json:"taxCode,omitempty" doc:"Tax code as the source names it"`
 	Active      bool           `json:"active,omitempty"`
 	Custom      map[string]any `json:"custom,omitempty"`
 }
@@ -69,6 +93,14 @@ type Line struct {
 	Quantity Decimal `json:"quantity,omitzero"`
 	Price    Money   `json:"price,omitzero" doc:"Price of one unit, before tax"`
 	Amount   Money   `json:"amount,omitzero" doc:"Price times quantity less discount, before tax"`
+	TaxCode  string  `json:"taxCode,omitempty" doc:"Tax code as the source names it"`
+	Tax      Money   `json:"tax,omitzero" doc:"Tax on the amount, where the source tells it by line"`
+}
+
+// Applied is the part of a payment or credit that settles one invoice.
+type Applied struct {
+	Invoice Link  `json:"invoice,omitzero" doc:"What is settled; resolves to the record that the invoice was made for"`
+	Amount  Money `json:"amount,omitzero" doc:"How much of it"`
 }
 
 // Deal is an opportunity to sell, the hub's central object.
@@ -91,6 +123,7 @@ type Order struct {
 	Number   string         `json:"number,omitempty"`
 	Status   string         `json:"status,omitempty"`
 	Total    Money          `json:"total,omitzero"`
+	Tax      Money          `json:"tax,omitzero" doc:"Part of the total that is tax"`
 	PlacedOn Date           `json:"placedOn,omitempty" format:"date"`
 	Company  Link           `json:"company,omitzero"`
 	Contact  Link           `json:"contact,omitzero"`
@@ -104,12 +137,17 @@ type Invoice struct {
 	Number     string         `json:"number,omitempty"`
 	Status     string         `json:"status,omitempty" doc:"draft, open, paid, void or uncollectible"`
 	Total      Money          `json:"total,omitzero"`
+	Tax        Money          `json:"tax,omitzero" doc:"Part of the total that is tax"`
 	AmountPaid Money          `json:"amountPaid,omitzero"`
 	AmountDue  Money          `json:"amountDue,omitzero"`
 	IssuedOn   Date           `json:"issuedOn,omitempty" format:"date"`
 	DueOn      Date           `json:"dueOn,omitempty" format:"date"`
 	Company    Link           `json:"company,omitzero"`
+	Contact    Link           `json:"contact,omitzero"`
+	Deal       Link           `json:"deal,omitzero"`
+	Order      Link           `json:"order,omitzero"`
 	Lines      []Line         `json:"lines,omitempty"`
+	Memo       string         `json:"memo,omitempty"`
 	URL        string         `json:"url,omitempty" doc:"Page where the customer sees and pays it"`
 	Custom     map[string]any `json:"custom,omitempty"`
 }
@@ -122,7 +160,8 @@ type Payment struct {
 	Method     string         `json:"method,omitempty"`
 	Reference  string         `json:"reference,omitempty" doc:"Id of the money movement at the processor"`
 	Company    Link           `json:"company,omitzero" doc:"Who paid"`
-	Invoice    Link           `json:"invoice,omitzero" doc:"What it pays; resolves to the record that the invoice was made for"`
+	Invoice    Link           `json:"invoice,omitzero" doc:"What it pays, where that is one invoice; resolves to the record that the invoice was made for"`
+	Applied    []Applied      `json:"applied,omitempty" doc:"What it pays, invoice by invoice"`
 	Custom     map[string]any `json:"custom,omitempty"`
 }
 
@@ -133,7 +172,68 @@ type Refund struct {
 	RefundedOn Date           `json:"refundedOn,omitempty" format:"date"`
 	Reason     string         `json:"reason,omitempty"`
 	Payment    Link           `json:"payment,omitzero"`
+	Invoice    Link           `json:"invoice,omitzero" doc:"The invoice that had been paid; resolves to the record that it was made for"`
+	Company    Link           `json:"company,omitzero" doc:"Who gets it"`
+	Method     string         `json:"method,omitempty"`
+	Reference  string         `json:"reference,omitempty" doc:"Id of the money movement at the processor"`
 	Custom     map[string]any `json:"custom,omitempty"`
+}
+
+// Quote is an offer to sell.
+type Quote struct {
+	Number    string         `json:"number,omitempty"`
+	Name      string         `json:"name,omitempty"`
+	Status    string         `json:"status,omitempty" doc:"draft, open, accepted, rejected, expired or canceled"`
+	Total     Money          `json:"total,omitzero"`
+	IssuedOn  Date           `json:"issuedOn,omitempty" format:"date"`
+	ExpiresOn Date           `json:"expiresOn,omitempty" format:"date"`
+	Company   Link           `json:"company,omitzero"`
+	Contact   Link           `json:"contact,omitzero"`
+	Deal      Link           `json:"deal,omitzero"`
+	Lines     []Line         `json:"lines,omitempty"`
+	URL       string         `json:"url,omitempty" doc:"Page where the customer sees and accepts it"`
+	Custom    map[string]any `json:"custom,omitempty"`
+}
+
+// CreditNote takes back an invoice or a part of it.
+type CreditNote struct {
+	Number    string         `json:"number,omitempty"`
+	Status    string         `json:"status,omitempty" doc:"open, applied or void"`
+	Total     Money          `json:"total,omitzero"`
+	Remaining Money          `json:"remaining,omitzero" doc:"Part that no invoice has used up"`
+	IssuedOn  Date           `json:"issuedOn,omitempty" format:"date"`
+	Reason    string         `json:"reason,omitempty"`
+	Company   Link           `json:"company,omitzero"`
+	Invoice   Link           `json:"invoice,omitzero" doc:"What it takes back; resolves to the record that the invoice was made for"`
+	Refund    Link           `json:"refund,omitzero" doc:"The refund that it was issued for"`
+	Applied   []Applied      `json:"applied,omitempty" doc:"What it settles, invoice by invoice"`
+	Lines     []Line         `json:"lines,omitempty"`
+	Custom    map[string]any `json:"custom,omitempty"`
+}
+
+// Dispute is a payment that the payer's bank wants back.
+type Dispute struct {
+	Amount     Money          `json:"amount,omitzero"`
+	Status     string         `json:"status,omitempty" doc:"inquiry, open, won, lost or closed"`
+	Reason     string         `json:"reason,omitempty"`
+	OpenedOn   Date           `json:"openedOn,omitempty" format:"date"`
+	RespondBy  Date           `json:"respondBy,omitempty" format:"date"`
+	FundsTaken bool           `json:"fundsTaken,omitempty" doc:"True while the money is withdrawn from the seller"`
+	Reference  string         `json:"reference,omitempty" doc:"Id at the processor"`
+	Payment    Link           `json:"payment,omitzero"`
+	Invoice    Link           `json:"invoice,omitzero" doc:"The invoice that had been paid; resolves to the record that it was made for"`
+	Company    Link           `json:"company,omitzero"`
+	Custom     map[string]any `json:"custom,omitempty"`
+}
+
+// CustomObject is a record of a kind that the configuration makes up. What is
+// particular to the kind stands in Custom.
+type CustomObject struct {
+	Name    string         `json:"name,omitempty"`
+	Company Link           `json:"company,omitzero"`
+	Contact Link           `json:"contact,omitzero"`
+	Deal    Link           `json:"deal,omitzero"`
+	Custom  map[string]any `json:"custom,omitempty"`
 }
 
 // Subscription is a recurring sale.
@@ -162,7 +262,8 @@ const (
 	KindMoney   Kind = "money"
 	KindTime    Kind = "time"
 	KindLink    Kind = "link"
-	KindLines   Kind = "lines"
+	KindLines   Kind = "lines"   // a list of Line
+	KindApplied Kind = "applied" // a list of Applied
 	KindCustom  Kind = "custom"
 )
 
@@ -189,9 +290,13 @@ var canonical = map[Entity]reflect.Type{
 	EntityPayment:      reflect.TypeFor[Payment](),
 	EntityRefund:       reflect.TypeFor[Refund](),
 	EntitySubscription: reflect.TypeFor[Subscription](),
+	EntityQuote:        reflect.TypeFor[Quote](),
+	EntityCreditNote:   reflect.TypeFor[CreditNote](),
+	EntityDispute:      reflect.TypeFor[Dispute](),
 }
 
-// Entities returns the canonical entities in alphabetical order.
+// Entities returns the canonical entities in alphabetical order, without those
+// of custom objects.
 func Entities() []Entity {
 	all := make([]Entity, 0, len(canonical))
 	for e := range canonical {
@@ -201,12 +306,19 @@ func Entities() []Entity {
 	return all
 }
 
-// Known reports whether e is a canonical entity.
-func (e Entity) Known() bool { _, ok := canonical[e]; return ok }
+// Known reports whether e is a canonical entity or one of custom objects.
+func (e Entity) Known() bool { return e.GoType() != nil }
 
-// GoType returns the Go struct of a canonical entity, for generators.
-// It is nil for an unknown entity.
-func (e Entity) GoType() reflect.Type { return canonical[e] }
+// GoType returns the Go struct of an entity, for generators. It is nil for an
+// unknown entity.
+func (e Entity) GoType() reflect.Type {
+	if e.Custom() {
+		return customObject
+	}
+	return canonical[e]
+}
+
+var customObject = reflect.TypeFor[CustomObject]()
 
 // fieldTypes caches the reflected fields; the map is built once and read-only.
 var fieldTypes = sync.OnceValue(func() map[Entity]map[string]FieldType {
@@ -214,17 +326,44 @@ var fieldTypes = sync.OnceValue(func() map[Entity]map[string]FieldType {
 	for e, t := range canonical {
 		all[e] = structFields(t)
 	}
+	all[customPrefixEntity] = structFields(customObject)
 	return all
 })
 
-// lineFields are the fields of a Line.
-var lineFields = sync.OnceValue(func() map[string]FieldType { return structFields(reflect.TypeFor[Line]()) })
+// itemTypes are the Go types behind the kinds of lists.
+var itemTypes = map[Kind]reflect.Type{KindLines: reflect.TypeFor[Line](), KindApplied: reflect.TypeFor[Applied]()}
+
+var itemFields = sync.OnceValue(func() map[Kind]map[string]FieldType {
+	all := make(map[Kind]map[string]FieldType, len(itemTypes))
+	for k, t := range itemTypes {
+		all[k] = structFields(t)
+	}
+	return all
+})
 
 // Fields returns the fields of the entity by name. The map must not be changed.
-func (e Entity) Fields() map[string]FieldType { return fieldTypes()[e] }
+func (e Entity) Fields() map[string]FieldType {
+	if e.Custom() {
+		return fieldTypes()[customPrefixEntity]
+	}
+	return fieldTypes()[e]
+}
 
-// LineFields returns the fields of a Line by name. The map must not be changed.
-func LineFields() map[string]FieldType { return lineFields() }
+// ItemType returns the Go struct of the items of a list kind; nil for another
+// kind.
+func (k Kind) ItemType() reflect.Type { return itemTypes[k] }
+
+// ItemFields returns the fields of the items of a list kind by name; nil for
+// another kind. The map must not be changed.
+func (k Kind) ItemFields() map[string]FieldType { return itemFields()[k] }
+
+// ItemName is what one item of a list kind is called: line, or allocation.
+func (k Kind) ItemName() string {
+	if k == KindApplied {
+		return "allocation"
+	}
+	return "line"
+}
 
 func structFields(t reflect.Type) map[string]FieldType {
 	fields := make(map[string]FieldType, t.NumField())
@@ -246,6 +385,8 @@ func kindOf(t reflect.Type) Kind {
 		return KindLink
 	case reflect.TypeFor[[]Line]():
 		return KindLines
+	case reflect.TypeFor[[]Applied]():
+		return KindApplied
 	case reflect.TypeFor[time.Time]():
 		return KindTime
 	}

@@ -31,6 +31,9 @@ func examples(t *testing.T) map[string]any {
 	signal := change()
 	signal.Signal, signal.Properties, signal.Snapshot, signal.Fields = true, []string{"amount"}, false, nil
 
+	merged := change()
+	merged.Op, merged.Into, merged.Snapshot, merged.Fields = events.OpMerged, "78", false, nil
+
 	problem := &events.Problem{Kind: "rejected", Message: "netsuite: create sales order: period is closed", Field: "tranDate", Hint: "open it", Code: "PERIOD_CLOSED"}
 	outcome := events.Outcome{
 		Connection: "netsuite", Entity: events.EntityOrder, Object: "salesOrder", Record: events.Key{Entity: events.EntityDeal, ID: "77"},
@@ -39,7 +42,7 @@ func examples(t *testing.T) map[string]any {
 	}
 	mark := &events.Mark{Source: "hubspot", At: noon, Event: "e2"}
 	return map[string]any{
-		"event": event, "outcome_event": events.NewOutcome("netsuite", "w1", outcome), "change": change(), "signal": signal,
+		"event": event, "outcome_event": events.NewOutcome("netsuite", "w1", outcome), "change": change(), "signal": signal, "merged": merged,
 		"outcome": outcome, "desired": sealed,
 		"record": events.Record{
 			Tenant: "main", Key: events.Key{Entity: events.EntityDeal, ID: "77"}, Version: 3, UpdatedAt: noon, Deleted: mark,
@@ -83,8 +86,9 @@ func TestGolden(t *testing.T) {
 // An example with an unset field would let that field change unseen.
 func TestGoldenExamplesAreFull(t *testing.T) {
 	t.Parallel()
-	// A signal is no snapshot and brings no fields, and the other way round.
-	partly := map[string]bool{"Change.Signal": true, "Change.Properties": true}
+	// A signal is no snapshot and brings no fields, and the other way round;
+	// only a merger names another object.
+	partly := map[string]bool{"Change.Signal": true, "Change.Properties": true, "Change.Into": true}
 	var check func(path string, v reflect.Value)
 	check = func(path string, v reflect.Value) {
 		if v.Kind() == reflect.Pointer {

@@ -27,12 +27,16 @@ func All() (map[string][]byte, error) {
 			return nil, err
 		}
 	}
-	for _, e := range events.Entities() {
+	for _, e := range append(events.Entities(), "x_any") {
 		s, err := entity(e)
 		if err != nil {
 			return nil, err
 		}
-		if err := add(files, string(e), s); err != nil {
+		name := string(e)
+		if e.Custom() {
+			name = "custom_object"
+		}
+		if err := add(files, name, s); err != nil {
 			return nil, err
 		}
 	}
@@ -62,7 +66,7 @@ type doc struct {
 func documents() []doc {
 	return []doc{
 		{
-			"change", "Change", "What a system says about one of its objects: the data of a changed, deleted or restored event.",
+			"change", "Change", "What a system says about one of its objects: the data of a changed, deleted, restored, merged or erased event.",
 			reflect.TypeFor[events.Change](),
 		},
 		{

@@ -16,13 +16,19 @@ func entity(e events.Entity) (*jsonschema.Schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schema %s: %w", e, err)
 	}
-	line, err := fields(reflect.TypeFor[events.Line](), events.LineFields())
-	if err != nil {
-		return nil, fmt.Errorf("schema of a line: %w", err)
+	items := map[string]*jsonschema.Schema{}
+	for _, k := range []events.Kind{events.KindLines, events.KindApplied} {
+		if items[k.ItemName()], err = fields(k.ItemType(), k.ItemFields()); err != nil {
+			return nil, fmt.Errorf("schema of %s: %w", k, err)
+		}
 	}
 	s.Title = e.GoType().Name()
-	s.Description = "The canonical " + string(e) + ", as the data of an event that is posted to Spoke. Null clears a field."
-	s.Defs = used(s, givenDefs(line))
+	what := "canonical " + string(e)
+	if e.Custom() {
+		what = "record of a kind that the configuration makes up (x_<name>)"
+	}
+	s.Description = "The " + what + ", as the data of an event that is posted to Spoke. Null clears a field."
+	s.Defs = used(s, givenDefs(items))
 	return s, nil
 }
 

@@ -2,6 +2,7 @@ package derive
 
 import (
 	"encoding/json"
+	"maps"
 	"reflect"
 	"strings"
 	"time"
@@ -41,6 +42,14 @@ func enum[T ~string](values ...T) *jsonschema.Schema {
 	return s
 }
 
+// customEntity is the form of an entity of custom objects.
+const customEntity = "x_[a-z0-9_]{1,26}"
+
+func anyEntity() *jsonschema.Schema {
+	custom := &jsonschema.Schema{Type: "string", Pattern: "^" + customEntity + "$"}
+	return &jsonschema.Schema{AnyOf: []*jsonschema.Schema{enum(events.Entities()...), custom}}
+}
+
 func object(required []string, order []string, properties map[string]*jsonschema.Schema) *jsonschema.Schema {
 	return &jsonschema.Schema{Type: "object", Properties: properties, PropertyOrder: order, Required: required}
 }
@@ -56,7 +65,7 @@ func key() *jsonschema.Schema {
 		names = append(names, string(e))
 	}
 	s := text(`A golden record: entity/id, such as "deal/77".`)
-	s.Pattern = "^(" + strings.Join(names, "|") + ")/.+$"
+	s.Pattern = "^(" + strings.Join(append(names, customEntity), "|") + ")/.+$"
 	return s
 }
 
@@ -72,8 +81,9 @@ func storedTypes() map[reflect.Type]*jsonschema.Schema {
 		reflect.TypeFor[events.Link]():     ref("link"),
 		reflect.TypeFor[events.Fields]():   ref("fields"),
 		reflect.TypeFor[map[string]any]():  ref("document"),
-		reflect.TypeFor[events.Entity]():   enum(events.Entities()...),
-		reflect.TypeFor[events.Op]():       enum(events.OpChanged, events.OpDeleted, events.OpRestored),
+		reflect.TypeFor[events.Entity]():   anyEntity(),
+		reflect.TypeFor[events.Op]():       enum(
+			events.OpChanged, events.OpDeleted, events.OpRestored, events.OpMerged, events.OpErased),
 		reflect.TypeFor[events.DesiredOp](): enum(
 			events.DesiredUpsert, events.DesiredVoid, events.DesiredDelete),
 		reflect.TypeFor[events.State](): enum(
@@ -101,7 +111,8 @@ func givenTypes() map[reflect.Type]*jsonschema.Schema {
 		reflect.TypeFor[events.Money]():   ref("money"),
 		reflect.TypeFor[events.Decimal](): ref("decimal"),
 		reflect.TypeFor[events.Link]():    ref("link"),
-		reflect.TypeFor[[]events.Line]():  {Type: "array", Items: ref("line")},
+		reflect.TypeFor[[]events.Line]():    {Type: "array", Items: ref(events.KindLines.ItemName())},
+		reflect.TypeFor[[]events.Applied](): {Type: "array", Items: ref(events.KindApplied.ItemName())},
 		reflect.TypeFor[map[string]any](): {
 			Type: "object", Description: "Whatever Spoke has no field for, by name.",
 			PropertyNames: &jsonschema.Schema{Pattern: "^" + customName + "$"},
@@ -109,7 +120,7 @@ func givenTypes() map[reflect.Type]*jsonschema.Schema {
 	}
 }
 
-func givenDefs(line *jsonschema.Schema) map[string]*jsonschema.Schema {
+func givenDefs(items map[string]*jsonschema.Schema) map[string]*jsonschema.Schema {
 	decimal := &jsonschema.Schema{
 		Types: []string{"string", "number"}, Pattern: anyDecimal,
 		Description: "An exact number, best as a string: at most 38 digits and an exponent within ±30.",
@@ -131,5 +142,7 @@ func givenDefs(line *jsonschema.Schema) map[string]*jsonschema.Schema {
 		{Required: []string{"record"}, MaxProperties: jsonschema.Ptr(1)},
 		{Required: []string{"object", "id"}, Not: &jsonschema.Schema{Required: []string{"record"}}},
 	}
-	return map[string]*jsonschema.Schema{"decimal": decimal, "money": money, "link": link, "line": line}
+	defs := map[string]*jsonschema.Schema{"decimal": decimal, "money": money, "link": link}
+	maps.Copy(defs, items)
+	return defs
 }

@@ -80,7 +80,7 @@ func objects() []connector.Object {
 	}
 	state := text("spoke_sync_state", "Whether the other systems hold the record: failed, waiting, pending or synced")
 	writable := func(k kind, fields ...connector.Field) connector.Object {
-		return connector.Object{Name: k.name, Entity: k.entity, Write: true, Fields: fields, Open: propertyName}
+		return connector.Object{Name: k.name, Entity: k.entity, Can: connector.Read | connector.Webhook | connector.Update, Fields: fields, Open: propertyName}
 	}
 	return []connector.Object{
 		writable(deal,
@@ -97,8 +97,8 @@ func objects() []connector.Object {
 			text("spoke_stripe_customer", "Id of the customer in Stripe"),
 			state),
 		writable(contact, state),
-		{Name: product.name, Entity: product.entity},
-		{Name: lineItem.name, Entity: lineItem.entity},
+		{Name: product.name, Entity: product.entity, Can: connector.Read | connector.Webhook},
+		{Name: lineItem.name, Entity: lineItem.entity, Can: connector.Read | connector.Webhook},
 	}
 }
 

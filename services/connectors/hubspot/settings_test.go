@@ -100,7 +100,7 @@ func TestObjects(t *testing.T) {
 	for name, write := range map[string]bool{"deal": true, "company": true, "contact": true, "product": false, "line_item": false} {
 		o, ok := k.Object(name)
 		require.True(t, ok)
-		require.Equal(t, write, o.Write, name)
+		require.Equal(t, write, o.Writable(), name)
 		if write {
 			require.True(t, o.Open("any_property"))
 			require.False(t, o.Open("no property"))

@@ -107,7 +107,7 @@ func records() []record {
 	all := []record{customer(), salesOrder(), customerPayment()}
 	for i := range all {
 		r := &all[i]
-		r.Write, r.Fields = true, plainFields(r.fields)
+		r.Can, r.Fields = connector.Create|connector.Update|connector.Delete, plainFields(r.fields)
 		r.Open = func(name string) bool { return strings.HasPrefix(name, r.custom) && len(name) > len(r.custom) }
 	}
 	return all
@@ -206,7 +206,7 @@ func (r record) field(name string) (field, bool) {
 // item describes the items, which flows point to by SKU.
 func item() connector.Object {
 	return connector.Object{
-		Name: typeItem, Entity: events.EntityProduct, Write: true,
+		Name: typeItem, Entity: events.EntityProduct, Can: connector.Update,
 		Fields: []connector.Field{{
 			Name: "itemId", Type: connector.FieldString, Required: true,
 			Doc: "Name of the item, which is the SKU. It is looked up and never created: an item's accounts and tax schedule are a bookkeeper's choice",

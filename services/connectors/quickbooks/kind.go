@@ -72,6 +72,7 @@ const (
 // nests a single value (PrimaryEmailAddr.Address) the outer name stands for
 // it, and parts of an address are written as one word (BillAddrCity).
 func objects() []connector.Object {
+	const all = connector.Create | connector.Update | connector.Delete | connector.Read | connector.Webhook
 	const (
 		text  = connector.FieldString
 		money = connector.FieldMoney
@@ -80,7 +81,7 @@ func objects() []connector.Object {
 	)
 	customer := connector.Field{Name: "CustomerRef", Type: connector.FieldRef, Ref: objectCustomer, Required: true}
 	return []connector.Object{
-		{Name: objectCustomer, Entity: events.EntityCompany, Write: true, Fields: []connector.Field{
+		{Name: objectCustomer, Entity: events.EntityCompany, Can: all, Fields: []connector.Field{
 			{Name: "DisplayName", Type: text, Required: true, Doc: "Unique among customers, vendors and employees; the record's id is added where it is taken"},
 			{Name: "CompanyName", Type: text, Doc: "DisplayName when absent"},
 			{Name: "PrimaryEmailAddr", Type: text},
@@ -96,7 +97,7 @@ func objects() []connector.Object {
 			{Name: "Active", Type: flag},
 		}},
 		// Whatever an item could carry prints on invoices.
-		{Name: objectItem, Entity: events.EntityProduct, Write: true, Unmarked: true, Fields: []connector.Field{
+		{Name: objectItem, Entity: events.EntityProduct, Can: all, Unmarked: true, Fields: []connector.Field{
 			{Name: "Name", Type: text, Required: true, Doc: "Unique, at most 100 characters; the record's id is added where it is taken"},
 			{Name: "Sku", Type: text, Doc: "An item that has it already is taken over"},
 			{Name: "Type", Type: text, Doc: "Service (default) or NonInventory"},
@@ -105,7 +106,7 @@ func objects() []connector.Object {
 			{Name: "IncomeAccountRef", Type: text, Doc: "Id or name; the income_account of the connection when absent"},
 			{Name: "Active", Type: flag},
 		}},
-		{Name: objectInvoice, Entity: events.EntityInvoice, Write: true, Fields: []connector.Field{
+		{Name: objectInvoice, Entity: events.EntityInvoice, Can: all, Fields: []connector.Field{
 			customer,
 			{Name: "DocNumber", Type: text, Doc: "Unique, at most 21 characters"},
 			{Name: "TxnDate", Type: date},
@@ -124,7 +125,7 @@ func objects() []connector.Object {
 				{Name: "TaxCodeRef", Type: text, Doc: "The tax code of the connection when absent"},
 			}},
 		}},
-		{Name: objectPayment, Entity: events.EntityPayment, Write: true, Fields: []connector.Field{
+		{Name: objectPayment, Entity: events.EntityPayment, Can: all, Fields: []connector.Field{
 			customer,
 			{Name: "TotalAmt", Type: money, Required: true},
 			{Name: "TxnDate", Type: date},

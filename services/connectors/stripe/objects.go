@@ -28,12 +28,17 @@ const (
 // "metadata.project" sets metadata[project].
 const metaPrefix = "metadata."
 
+const (
+	reads  = connector.Read | connector.Webhook
+	writes = connector.Create | connector.Update | connector.Delete
+)
+
 func objects() []connector.Object {
 	return []connector.Object{
-		{Name: objectCustomer, Entity: events.EntityCompany, Write: true, Open: isMetadata, Fields: customerFields()},
-		{Name: objectProduct, Entity: events.EntityProduct, Write: true, Open: isMetadata, Fields: productFields()},
-		{Name: objectInvoice, Entity: events.EntityInvoice, Write: true, Open: isMetadata, Fields: invoiceFields()},
-		{Name: objectInvoicePayment, Entity: events.EntityPayment},
+		{Name: objectCustomer, Entity: events.EntityCompany, Can: reads | writes, Open: isMetadata, Fields: customerFields()},
+		{Name: objectProduct, Entity: events.EntityProduct, Can: reads | writes, Open: isMetadata, Fields: productFields()},
+		{Name: objectInvoice, Entity: events.EntityInvoice, Can: reads | writes, Open: isMetadata, Fields: invoiceFields()},
+		{Name: objectInvoicePayment, Entity: events.EntityPayment, Can: reads},
 	}
 }
 

@@ -15,7 +15,7 @@ func TestEventRefusals(t *testing.T) {
 	b := setup(t, func(c *receiver.Config, _ *receiver.Deps) { c.MaxBody, c.MaxBatchBody = 2<<10, 1<<20 })
 	get := postEvents(structured, order())
 	get.Method = http.MethodGet
-	const typeHint = "write com.<system>.<entity>.<changed|deleted|restored>.v1 with one of the entities company, contact, deal, invoice, order, payment, product, refund, subscription"
+	const typeHint = "write com.<system>.<entity>.<changed|deleted|restored>.v1 with one of the entities company, contact, credit_note, deal, dispute, invoice, order, payment, product, quote, refund, subscription"
 	for name, tc := range map[string]struct {
 		req    *http.Request
 		status int

@@ -75,8 +75,12 @@ type Connection struct {
 	// Settle is how long a document must stand unchanged before it is written.
 	Settle *time.Duration `yaml:"settle"`
 	Limits Limits         `yaml:"limits"`
+	// Sync says per entity how changes are heard of; "default" stands for
+	// those that are not named.
+	Sync map[events.Entity]Mode `yaml:"sync"`
 
 	decoded any
+	kind    connector.Kind // as the settings make it
 }
 
 // Limits override the vendor's documented ones.
@@ -243,7 +247,9 @@ func (c *Config) validate() error {
 		}
 		if err := c.decodeSettings(n, kind); err != nil {
 			problems = append(problems, err)
+			continue
 		}
+		c.validateSync(n, report)
 	}
 	if hubs > 1 {
 		report("connections: %d are hubs, want at most one", hubs)
@@ -266,6 +272,10 @@ func (c *Config) decodeSettings(name string, kind connector.Kind) error {
 		if err := yaml.NodeToValue(conn.Settings, conn.decoded, yaml.Strict()); err != nil {
 			return fmt.Errorf("connections.%s.settings: %w", name, c.yamlError(err))
 		}
+	}
+	conn.kind = kind
+	if kind.For != nil {
+		conn.kind = kind.For(conn.decoded)
 	}
 	c.Connections[name] = conn
 	return nil

@@ -18,11 +18,8 @@ import (
 // ConnectionNames returns the connections in alphabetical order.
 func (c *Config) ConnectionNames() []string { return slices.Sorted(maps.Keys(c.Connections)) }
 
-// Kind returns the vendor of a connection.
-func (c *Config) Kind(connection string) connector.Kind {
-	k, _ := c.kind(c.Connections[connection].Kind)
-	return k
-}
+// Kind returns the vendor of a connection, as its settings make it.
+func (c *Config) Kind(connection string) connector.Kind { return c.Connections[connection].kind }
 
 // Settings returns a connection's decoded settings.
 func (c *Config) Settings(connection string) any { return c.Connections[connection].decoded }

@@ -104,6 +104,7 @@ type Target interface {
 type Connector struct {
 	Webhooks Webhooks
 	Reader   Reader
+	Scanner  Scanner
 	Target   Target
 }
 
@@ -147,6 +148,8 @@ type Kind struct {
 	Hub bool
 	// Objects are the vendor's types that Spoke reads or writes.
 	Objects []Object
+	// Feeds are the ways to read objects without being told; see Scanner.
+	Feeds []Feed
 	// Limits are the vendor's documented ceilings for a plain account.
 	Limits Limits
 	// Settings returns a pointer to the default settings. The configuration
@@ -155,17 +158,44 @@ type Kind struct {
 	// Open makes a connector of decoded settings. It reports every problem
 	// of the settings at once and makes no call.
 	Open func(settings any, deps Deps) (Connector, error)
+	// For returns the kind as one connection has it: with the objects, feeds
+	// and limits that depend on its settings, such as custom objects and the
+	// tier of the account. Nil means that settings change nothing of them. It
+	// must put up with settings that Open would refuse.
+	For func(settings any) Kind
 	// Flows holds the default mappings, *.yaml; may be nil.
 	Flows fs.FS
 }
 
 // Limits bound the calls of one connection, whatever the number of replicas.
+// Zero values are no limit.
 type Limits struct {
 	// PerSecond is the sustained rate of calls; Burst how many at once.
 	PerSecond float64
 	Burst     int
 	// Concurrent is how many calls may be in flight.
 	Concurrent int
+	// PerDay is how many calls a day may have, from midnight to midnight in
+	// Zone; nil is UTC.
+	PerDay int
+	Zone   *time.Location
+	// Pools are calls with limits of their own. A call belongs to the first
+	// pool that matches it, and counts against the limits above only where
+	// the pool says so.
+	Pools []Pool
+}
+
+// Pool is a part of a vendor's calls with a limit of its own, such as
+// searches.
+type Pool struct {
+	Name  string
+	Match func(*http.Request) bool
+	// PerSecond, Burst and Concurrent as in Limits.
+	PerSecond  float64
+	Burst      int
+	Concurrent int
+	// Shared is true for calls that count against the connection's limits too.
+	Shared bool
 }
 
 // Object describes one of the vendor's types.
@@ -174,8 +204,9 @@ type Object struct {
 	Name string
 	// Entity is the canonical kind that its changes speak of.
 	Entity events.Entity
-	// Write is true when flows may target it.
-	Write bool
+	// Can is what this connector does with objects of the type, besides what
+	// the kind's feeds say.
+	Can Ability
 	// Unmarked is true when the vendor's object has no place for Spoke's key.
 	// One that nobody knows may then be one of ours whose outcome is still on
 	// its way, so it is not taken for a new record.
@@ -186,6 +217,24 @@ type Object struct {
 	// with custom fields ("custbody_…"). Nil means none may.
 	Open func(name string) bool
 }
+
+// Ability is a set of things that a connector does with an object type.
+type Ability uint8
+
+// The abilities.
+const (
+	Create  Ability = 1 << iota // a flow may make one
+	Update                      // a flow may change one
+	Delete                      // a flow may void or delete one
+	Read                        // Reader reads it by id
+	Webhook                     // the vendor tells of its changes
+)
+
+// Has reports whether every one of the abilities is there.
+func (a Ability) Has(all Ability) bool { return a&all == all }
+
+// Writable reports whether flows may target the object.
+func (o Object) Writable() bool { return o.Can&(Create|Update) != 0 }
 
 // Field describes a field that a flow may set.
 type Field struct {

@@ -44,10 +44,10 @@ func checkObjects(t testing.TB, e *env) {
 		if !o.Entity.Known() {
 			t.Errorf("object %s: %q is no canonical entity", o.Name, o.Entity)
 		}
-		if o.Write && len(o.Fields) == 0 {
+		if o.Writable() && len(o.Fields) == 0 {
 			t.Errorf("object %s is writable but has no fields", o.Name)
 		}
-		if !o.Write && len(o.Fields) > 0 {
+		if !o.Writable() && len(o.Fields) > 0 {
 			t.Errorf("object %s has fields but flows may not write it", o.Name)
 		}
 		checkFields(t, e.kind, o.Name, o.Fields)
@@ -127,7 +127,7 @@ func checkMembers(t testing.TB, e *env) {
 		}
 	}
 	for _, o := range e.kind.Objects {
-		if o.Write && !covered[o.Name] {
+		if o.Writable() && !covered[o.Name] {
 			t.Errorf("no document of the fixture covers the writable object %s", o.Name)
 		}
 	}
@@ -187,7 +187,7 @@ func checkFlow(t testing.TB, k connector.Kind, path string, f flow) {
 		t.Errorf("%s: on_leave: %q, want keep, void or delete", path, f.OnLeave)
 	}
 	o, ok := k.Object(f.Object)
-	if !ok || !o.Write {
+	if !ok || !o.Writable() {
 		t.Errorf("%s: object: %q is not writable", path, f.Object)
 		return
 	}

@@ -41,7 +41,7 @@ func toyKind(wrong string) connector.Kind {
 		Name: "toy", Title: "Toy", Limits: connector.Limits{Concurrent: 1},
 		Settings: func() any { return &toySettings{} },
 		Objects: []connector.Object{{
-			Name: "thing", Entity: events.EntityProduct, Write: true,
+			Name: "thing", Entity: events.EntityProduct, Can: connector.Create | connector.Update,
 			Fields: []connector.Field{{Name: "name", Type: connector.FieldString, Required: true}},
 		}},
 		Flows: fstest.MapFS{"thing.yaml": {Data: []byte(

@@ -10,36 +10,53 @@ import (
 // Resolver returns the golden record behind a vendor's object.
 type Resolver func(events.External) (events.Key, bool)
 
-// EachLink calls visit for every link among the fields of an entity, lines
-// included.
+// EachLink calls visit for every link among the fields of an entity, those in
+// lists included.
 func EachLink(e events.Entity, fields events.Fields, visit func(events.Link)) {
 	for name, f := range e.Fields() {
-		raw := fields[name]
-		if events.IsNull(raw) {
-			continue
-		}
-		switch f.Kind { //nolint:exhaustive // only these two hold links
-		case events.KindLink:
-			if l, ok := decodeLink(raw); ok {
-				visit(l)
-			}
-		case events.KindLines:
-			var lines []events.Line
-			if json.Unmarshal(raw, &lines) == nil {
-				for _, l := range lines {
-					if !l.Product.IsZero() {
-						visit(l.Product)
-					}
-				}
-			}
+		links, _ := linksIn(f.Kind, fields[name])
+		for _, l := range links {
+			visit(*l)
 		}
 	}
 }
 
-func decodeLink(raw json.RawMessage) (events.Link, bool) {
-	var l events.Link
-	err := json.Unmarshal(raw, &l)
-	return l, err == nil && !l.IsZero()
+// linksIn decodes a value of a kind that holds links, and returns those that
+// name something. Encoding the value again tells of what was changed in them.
+func linksIn(kind events.Kind, raw json.RawMessage) (links []*events.Link, value any) {
+	if events.IsNull(raw) {
+		return nil, nil
+	}
+	add := func(l *events.Link) {
+		if !l.IsZero() {
+			links = append(links, l)
+		}
+	}
+	switch kind { //nolint:exhaustive // only these hold links
+	case events.KindLink:
+		var l events.Link
+		if json.Unmarshal(raw, &l) == nil {
+			add(&l)
+		}
+		return links, &l
+	case events.KindLines:
+		var lines []events.Line
+		if json.Unmarshal(raw, &lines) == nil {
+			for i := range lines {
+				add(&lines[i].Product)
+			}
+		}
+		return links, lines
+	case events.KindApplied:
+		var applied []events.Applied
+		if json.Unmarshal(raw, &applied) == nil {
+			for i := range applied {
+				add(&applied[i].Invoice)
+			}
+		}
+		return links, applied
+	}
+	return nil, nil
 }
 
 // Resolve fills in the records behind the links of a change, and the
@@ -48,11 +65,7 @@ func decodeLink(raw json.RawMessage) (events.Link, bool) {
 func Resolve(c events.Change, find Resolver) events.Change {
 	var fields events.Fields
 	for name, f := range c.Entity.Fields() {
-		raw := c.Fields[name]
-		if events.IsNull(raw) || (f.Kind != events.KindLink && f.Kind != events.KindLines) {
-			continue
-		}
-		v, changed := resolveValue(f.Kind, raw, c.Connection, find)
+		v, changed := resolveValue(f.Kind, c.Fields[name], c.Connection, find)
 		if !changed {
 			continue
 		}
@@ -72,13 +85,7 @@ func Resolve(c events.Change, find Resolver) events.Change {
 func Relink(r events.Record, find Resolver) (events.Record, bool) {
 	changed := false
 	for name, f := range r.Key.Entity.Fields() {
-		if f.Kind != events.KindLink && f.Kind != events.KindLines {
-			continue
-		}
-		field, ok := r.Fields[name]
-		if !ok || events.IsNull(field.Value) {
-			continue
-		}
+		field := r.Fields[name]
 		v, did := resolveValue(f.Kind, field.Value, field.Source, find)
 		if !did {
 			continue
@@ -95,32 +102,15 @@ func Relink(r events.Record, find Resolver) (events.Record, bool) {
 }
 
 func resolveValue(kind events.Kind, raw json.RawMessage, connection string, find Resolver) (json.RawMessage, bool) {
-	var v any
+	links, value := linksIn(kind, raw)
 	changed := false
-	switch kind { //nolint:exhaustive // only these two hold links
-	case events.KindLink:
-		l, ok := decodeLink(raw)
-		if !ok {
-			return raw, false
-		}
-		changed = resolveLink(&l, connection, find)
-		v = l
-	case events.KindLines:
-		var lines []events.Line
-		if json.Unmarshal(raw, &lines) != nil {
-			return raw, false
-		}
-		for i := range lines {
-			if !lines[i].Product.IsZero() && resolveLink(&lines[i].Product, connection, find) {
-				changed = true
-			}
-		}
-		v = lines
+	for _, l := range links {
+		changed = resolveLink(l, connection, find) || changed
 	}
 	if !changed {
 		return raw, false
 	}
-	b, err := json.Marshal(v)
+	b, err := json.Marshal(value)
 	if err != nil {
 		return raw, false
 	}

@@ -67,12 +67,20 @@ func newCompiler(targets []Target) (*compiler, error) {
 		targets: byName, types: ts, envs: map[events.Entity]*cel.Env{},
 		names: map[string]string{}, writes: map[string]string{},
 	}
-	for _, e := range events.Entities() {
-		if c.envs[e], err = environment(ts, e); err != nil {
-			return nil, fmt.Errorf("mapping: %w", err)
-		}
-	}
 	return c, nil
+}
+
+// env returns the CEL environment of flows from an entity.
+func (c *compiler) env(e events.Entity) (*cel.Env, error) {
+	if env, ok := c.envs[e]; ok {
+		return env, nil
+	}
+	env, err := environment(c.types, e)
+	if err != nil {
+		return nil, fmt.Errorf("mapping: %w", err)
+	}
+	c.envs[e] = env
+	return env, nil
 }
 
 func (c *compiler) file(f File, set *Set) {
@@ -109,7 +117,11 @@ func (c *compiler) flow(file File, entries []entry) *Flow {
 	if len(c.problems) > before {
 		return nil
 	}
-	env := c.envs[f.From]
+	env, err := c.env(f.From)
+	if err != nil {
+		c.fail(first, "%s", err)
+		return nil
+	}
 	if w, ok := byKey["when"]; ok {
 		f.when = c.condition(env, w)
 	}
@@ -165,12 +177,12 @@ func (c *compiler) object(f *Flow, t Target, byKey map[string]entry, first ast.N
 	}
 	var writable []string
 	for _, o := range t.Kind.Objects {
-		if o.Write {
+		if o.Writable() {
 			writable = append(writable, o.Name)
 		}
 	}
 	o, ok := t.Kind.Object(name)
-	if !ok || !o.Write {
+	if !ok || !o.Writable() {
 		c.fail(byKey["object"].value, "%s has no object %q to write: one of %s%s",
 			t.Kind.Title, name, strings.Join(writable, ", "), closest(name, writable))
 		return

@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"maps"
 	"slices"
 
 	"cel.dev/cel-go/cel"
@@ -70,7 +71,7 @@ func (s *Set) For(e events.Entity) []*Flow {
 // All returns every flow, by entity and then in order of loading.
 func (s *Set) All() []*Flow {
 	var all []*Flow
-	for _, e := range events.Entities() {
+	for _, e := range slices.Sorted(maps.Keys(s.flows)) {
 		all = append(all, s.flows[e]...)
 	}
 	return all

@@ -23,12 +23,12 @@ func targets() []mapping.Target {
 	erp := connector.Kind{
 		Name: "erp", Title: "ERP",
 		Objects: []connector.Object{
-			{Name: "customer", Entity: events.EntityCompany, Write: true, Fields: []connector.Field{
+			{Name: "customer", Entity: events.EntityCompany, Can: connector.Create | connector.Update, Fields: []connector.Field{
 				{Name: "name", Type: connector.FieldString, Required: true},
 			}},
-			{Name: "item", Entity: events.EntityProduct, Write: true},
+			{Name: "item", Entity: events.EntityProduct, Can: connector.Create | connector.Update},
 			{
-				Name: "order", Entity: events.EntityOrder, Write: true,
+				Name: "order", Entity: events.EntityOrder, Can: connector.Create | connector.Update,
 				Fields: []connector.Field{
 					{Name: "customer", Type: connector.FieldRef, Ref: "customer", Required: true},
 					{Name: "memo", Type: connector.FieldString},
@@ -48,7 +48,7 @@ func targets() []mapping.Target {
 	hub := connector.Kind{
 		Name: "hub", Title: "Hub", Hub: true,
 		Objects: []connector.Object{
-			{Name: "deal", Entity: events.EntityDeal, Write: true, Open: func(string) bool { return true }},
+			{Name: "deal", Entity: events.EntityDeal, Can: connector.Create | connector.Update, Open: func(string) bool { return true }},
 		},
 	}
 	return []mapping.Target{{Name: "erp", Kind: erp}, {Name: "hub", Kind: hub}}

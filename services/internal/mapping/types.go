@@ -23,7 +23,6 @@ var (
 	moneyType  = cel.ObjectType("money", traits.AdderType|traits.SubtractorType|traits.MultiplierType)
 	refType    = cel.OpaqueType("ref")
 	linkType   = cel.ObjectType("link")
-	lineType   = cel.ObjectType("line")
 	recordType = cel.ObjectType("record")
 	syncType   = cel.ObjectType("sync")
 	docsType   = cel.ObjectType("docs")
@@ -42,14 +41,21 @@ func celType(k events.Kind) *cel.Type {
 		return cel.TimestampType
 	case events.KindLink:
 		return linkType
-	case events.KindLines:
-		return cel.ListType(lineType)
+	case events.KindLines, events.KindApplied:
+		return cel.ListType(itemType(k))
 	case events.KindCustom:
 		return cel.MapType(cel.StringType, cel.DynType)
 	default:
 		return cel.StringType
 	}
 }
+
+// itemType is the CEL type of the items of a list kind.
+func itemType(k events.Kind) *cel.Type { return cel.ObjectType(k.ItemName()) }
+
+// customType names the type that all entities of custom objects share. It can
+// be taken for no expression.
+const customType = "x:"
 
 // typeSystem tells CEL the fields of every object type: the canonical
 // entities, and docs.<connection>.<object> for the configured connections.
@@ -79,7 +85,10 @@ func newTypeSystem(s System) (*typeSystem, error) {
 	for _, e := range events.Entities() {
 		ts.define(string(e), entityFields(e.Fields()))
 	}
-	ts.define("line", entityFields(events.LineFields()))
+	ts.define(customType, entityFields(events.Entity("x_any").Fields()))
+	for _, k := range []events.Kind{events.KindLines, events.KindApplied} {
+		ts.define(k.ItemName(), entityFields(k.ItemFields()))
+	}
 	ts.define("money", map[string]*cel.Type{"amount": decimalType, "currency": cel.StringType})
 	ts.define("decimal", nil)
 	ts.define("link", map[string]*cel.Type{"id": cel.StringType, "entity": cel.StringType})
@@ -168,9 +177,18 @@ func getFrom(name string) ref.FieldGetter {
 	}
 }
 
+// fieldsOf returns the fields of one of our object types.
+func (ts *typeSystem) fieldsOf(name string) (map[string]*types.FieldType, bool) {
+	if events.Entity(name).Custom() {
+		name = customType
+	}
+	fields, ok := ts.objects[name]
+	return fields, ok
+}
+
 // FindStructType implements types.Provider.
 func (ts *typeSystem) FindStructType(name string) (*types.Type, bool) {
-	if _, ok := ts.objects[name]; ok {
+	if _, ok := ts.fieldsOf(name); ok {
 		return types.NewTypeTypeWithParam(types.NewObjectType(name)), true
 	}
 	return ts.Registry.FindStructType(name)
@@ -178,7 +196,7 @@ func (ts *typeSystem) FindStructType(name string) (*types.Type, bool) {
 
 // FindStructFieldNames implements types.Provider.
 func (ts *typeSystem) FindStructFieldNames(name string) ([]string, bool) {
-	if fields, ok := ts.objects[name]; ok {
+	if fields, ok := ts.fieldsOf(name); ok {
 		return slices.Sorted(maps.Keys(fields)), true
 	}
 	return ts.Registry.FindStructFieldNames(name)
@@ -186,7 +204,7 @@ func (ts *typeSystem) FindStructFieldNames(name string) ([]string, bool) {
 
 // FindStructFieldType implements types.Provider.
 func (ts *typeSystem) FindStructFieldType(name, field string) (*types.FieldType, bool) {
-	if fields, ok := ts.objects[name]; ok {
+	if fields, ok := ts.fieldsOf(name); ok {
 		f, ok := fields[field]
 		return f, ok
 	}

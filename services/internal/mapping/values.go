@@ -227,8 +227,8 @@ func fromJSON(kind events.Kind, raw json.RawMessage) (v ref.Val, ok bool) {
 			return nil, false
 		}
 		return object{linkType, link{l}}, true
-	case events.KindLines:
-		return linesFromJSON(raw)
+	case events.KindLines, events.KindApplied:
+		return listFromJSON(kind, raw)
 	case events.KindTime:
 		var t types.Timestamp
 		if json.Unmarshal(raw, &t.Time) != nil {
@@ -251,14 +251,14 @@ func (d decimal) read(raw json.RawMessage) (ref.Val, bool) {
 	return d, true
 }
 
-func linesFromJSON(raw json.RawMessage) (ref.Val, bool) {
-	var lines []map[string]json.RawMessage
-	if json.Unmarshal(raw, &lines) != nil {
+func listFromJSON(k events.Kind, raw json.RawMessage) (ref.Val, bool) {
+	var items []map[string]json.RawMessage
+	if json.Unmarshal(raw, &items) != nil {
 		return nil, false
 	}
-	values := make([]ref.Val, len(lines))
-	for i, l := range lines {
-		values[i] = object{lineType, bag{kinds: events.LineFields(), raw: l}}
+	values := make([]ref.Val, len(items))
+	for i, item := range items {
+		values[i] = object{itemType(k), bag{kinds: k.ItemFields(), raw: item}}
 	}
 	return types.NewRefValList(types.DefaultTypeAdapter, values), true
 }

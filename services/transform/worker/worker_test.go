@@ -53,13 +53,13 @@ func kinds() map[string]connector.Kind {
 			{Name: "payment", Entity: events.EntityPayment},
 		}},
 		erp: {Name: erp, Title: "ERP", Objects: []connector.Object{
-			{Name: "customer", Entity: events.EntityCompany, Write: true, Fields: []connector.Field{
+			{Name: "customer", Entity: events.EntityCompany, Can: connector.Create | connector.Update, Fields: []connector.Field{
 				{Name: "name", Type: connector.FieldString}, {Name: "tax", Type: connector.FieldDecimal},
 			}},
-			{Name: "order", Entity: events.EntityOrder, Write: true, Fields: []connector.Field{
+			{Name: "order", Entity: events.EntityOrder, Can: connector.Create | connector.Update, Fields: []connector.Field{
 				{Name: "memo", Type: connector.FieldString},
 			}},
-			{Name: "receipt", Entity: events.EntityPayment, Write: true, Fields: []connector.Field{
+			{Name: "receipt", Entity: events.EntityPayment, Can: connector.Create | connector.Update, Fields: []connector.Field{
 				{Name: "order", Type: connector.FieldRef, Ref: "order"},
 			}},
 		}},

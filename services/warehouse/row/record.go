@@ -29,7 +29,11 @@ func FromRecord(o Origin, raw []byte) (Row, error) {
 		return Row{}, malformed(o, errors.New("no record: "+reason(err)))
 	}
 	r := start(t, rec.Tenant, o)
-	r.set(ColumnID, rec.Key.ID)
+	id := rec.Key.ID
+	if rec.Key.Entity.Custom() { // whose kinds share a table
+		id = rec.Key.String()
+	}
+	r.set(ColumnID, id)
 	r.set("_key", rec.Key.String())
 	r.set(ColumnVersion, int64(rec.Version))
 	r.set("_event_time", rec.UpdatedAt)

@@ -69,8 +69,17 @@ const (
 	TableEvents   = "events"
 )
 
-// LogTable names the log of an entity: "deal_log".
-func LogTable(e events.Entity) string { return string(e) + "_log" }
+// custom stands for all entities of custom objects, whose records share a log.
+const custom events.Entity = "custom_object"
+
+// LogTable names the log of an entity: "deal_log". All entities of custom
+// objects share one.
+func LogTable(e events.Entity) string {
+	if e.Custom() {
+		e = custom
+	}
+	return string(e) + "_log"
+}
 
 // Tables returns all tables in alphabetical order. They must not be changed.
 func Tables() []*Table { return all().list }
@@ -89,8 +98,9 @@ type catalog struct {
 var all = sync.OnceValue(func() catalog {
 	c := catalog{list: []*Table{outcomesTable(), eventsTable()}, byName: map[string]*Table{}}
 	for _, e := range events.Entities() {
-		c.list = append(c.list, logTable(e))
+		c.list = append(c.list, logTable(e, e.Fields()))
 	}
+	c.list = append(c.list, logTable(custom, events.Entity("x_any").Fields()))
 	slices.SortFunc(c.list, func(a, b *Table) int { return strings.Compare(a.Name, b.Name) })
 	for _, t := range c.list {
 		t.index = make(map[string]int, len(t.Columns))
@@ -103,12 +113,11 @@ var all = sync.OnceValue(func() catalog {
 })
 
 // logTable derives the columns of an entity's log from its canonical fields.
-func logTable(e events.Entity) *Table {
+func logTable(e events.Entity, fields map[string]events.FieldType) *Table {
 	t := &Table{
 		Name: LogTable(e), Entity: e, Doc: "Every observed version of each " + string(e) + ", append-only",
 		Columns: slices.Concat(originColumns(), recordColumns()),
 	}
-	fields := e.Fields()
 	names := make([]string, 0, len(fields))
 	for name := range fields {
 		names = append(names, name)
@@ -129,7 +138,7 @@ func (t *Table) addField(f events.FieldType) {
 		kind = Decimal
 	case events.KindTime:
 		kind = Timestamp
-	case events.KindLines:
+	case events.KindLines, events.KindApplied:
 		kind = JSON
 	case events.KindCustom:
 		name, kind = "_custom", JSON

@@ -31,7 +31,7 @@ func (r Row) setField(f field, value json.RawMessage) (problem string) {
 			r.Values[f.column] = link.Record.String()
 		}
 		return ""
-	case events.KindLines:
+	case events.KindLines, events.KindApplied:
 		r.Values[f.column] = value
 		return ""
 	default:

@@ -126,6 +126,128 @@ FROM (
 )
 WHERE NOT "_deleted";
 
+CREATE OR REPLACE VIEW "credit_note_log" AS
+SELECT
+    "date",
+    "_tenant",
+    "_row_id",
+    "_epoch",
+    "_seq",
+    "_synced_at",
+    "_schema_version",
+    "_id",
+    "_key",
+    "_version",
+    "_event_time",
+    "_deleted",
+    "_op",
+    "_problems",
+    "_raw",
+    "applied",
+    "company",
+    "_custom",
+    "invoice",
+    "issued_on",
+    "lines",
+    "number",
+    "reason",
+    "refund",
+    "remaining",
+    "remaining_currency",
+    "status",
+    "total",
+    "total_currency"
+FROM read_parquet('/srv/lake/credit_note_log/date=*/*.parquet', hive_partitioning = true, union_by_name = true)
+QUALIFY row_number() OVER (PARTITION BY "date", "_row_id") = 1;
+
+CREATE OR REPLACE VIEW "credit_note" AS
+SELECT
+    "_tenant",
+    "_row_id",
+    "_epoch",
+    "_seq",
+    "_synced_at",
+    "_schema_version",
+    "_id",
+    "_key",
+    "_version",
+    "_event_time",
+    "_deleted",
+    "_op",
+    "_problems",
+    "_raw",
+    "applied",
+    "company",
+    "_custom",
+    "invoice",
+    "issued_on",
+    "lines",
+    "number",
+    "reason",
+    "refund",
+    "remaining",
+    "remaining_currency",
+    "status",
+    "total",
+    "total_currency"
+FROM (
+    FROM read_parquet('/srv/lake/credit_note_log/date=*/*.parquet', hive_partitioning = true, union_by_name = true)
+    QUALIFY row_number() OVER (PARTITION BY "_tenant", "_id" ORDER BY "_epoch" DESC, "_version" DESC, "_seq" DESC) = 1
+)
+WHERE NOT "_deleted";
+
+CREATE OR REPLACE VIEW "custom_object_log" AS
+SELECT
+    "date",
+    "_tenant",
+    "_row_id",
+    "_epoch",
+    "_seq",
+    "_synced_at",
+    "_schema_version",
+    "_id",
+    "_key",
+    "_version",
+    "_event_time",
+    "_deleted",
+    "_op",
+    "_problems",
+    "_raw",
+    "company",
+    "contact",
+    "_custom",
+    "deal",
+    "name"
+FROM read_parquet('/srv/lake/custom_object_log/date=*/*.parquet', hive_partitioning = true, union_by_name = true)
+QUALIFY row_number() OVER (PARTITION BY "date", "_row_id") = 1;
+
+CREATE OR REPLACE VIEW "custom_object" AS
+SELECT
+    "_tenant",
+    "_row_id",
+    "_epoch",
+    "_seq",
+    "_synced_at",
+    "_schema_version",
+    "_id",
+    "_key",
+    "_version",
+    "_event_time",
+    "_deleted",
+    "_op",
+    "_problems",
+    "_raw",
+    "company",
+    "contact",
+    "_custom",
+    "deal",
+    "name"
+FROM (
+    FROM read_parquet('/srv/lake/custom_object_log/date=*/*.parquet', hive_partitioning = true, union_by_name = true)
+    QUALIFY row_number() OVER (PARTITION BY "_tenant", "_id" ORDER BY "_epoch" DESC, "_version" DESC, "_seq" DESC) = 1
+)
+WHERE NOT "_deleted";
+
 CREATE OR REPLACE VIEW "deal_log" AS
 SELECT
     "date",
@@ -192,6 +314,72 @@ FROM (
 )
 WHERE NOT "_deleted";
 
+CREATE OR REPLACE VIEW "dispute_log" AS
+SELECT
+    "date",
+    "_tenant",
+    "_row_id",
+    "_epoch",
+    "_seq",
+    "_synced_at",
+    "_schema_version",
+    "_id",
+    "_key",
+    "_version",
+    "_event_time",
+    "_deleted",
+    "_op",
+    "_problems",
+    "_raw",
+    "amount",
+    "amount_currency",
+    "company",
+    "_custom",
+    "funds_taken",
+    "invoice",
+    "opened_on",
+    "payment",
+    "reason",
+    "reference",
+    "respond_by",
+    "status"
+FROM read_parquet('/srv/lake/dispute_log/date=*/*.parquet', hive_partitioning = true, union_by_name = true)
+QUALIFY row_number() OVER (PARTITION BY "date", "_row_id") = 1;
+
+CREATE OR REPLACE VIEW "dispute" AS
+SELECT
+    "_tenant",
+    "_row_id",
+    "_epoch",
+    "_seq",
+    "_synced_at",
+    "_schema_version",
+    "_id",
+    "_key",
+    "_version",
+    "_event_time",
+    "_deleted",
+    "_op",
+    "_problems",
+    "_raw",
+    "amount",
+    "amount_currency",
+    "company",
+    "_custom",
+    "funds_taken",
+    "invoice",
+    "opened_on",
+    "payment",
+    "reason",
+    "reference",
+    "respond_by",
+    "status"
+FROM (
+    FROM read_parquet('/srv/lake/dispute_log/date=*/*.parquet', hive_partitioning = true, union_by_name = true)
+    QUALIFY row_number() OVER (PARTITION BY "_tenant", "_id" ORDER BY "_epoch" DESC, "_version" DESC, "_seq" DESC) = 1
+)
+WHERE NOT "_deleted";
+
 CREATE OR REPLACE VIEW "events" AS
 SELECT
     "date",
@@ -237,12 +425,18 @@ SELECT
     "amount_paid",
     "amount_paid_currency",
     "company",
+    "contact",
     "_custom",
+    "deal",
     "due_on",
     "issued_on",
     "lines",
+    "memo",
     "number",
+    "order_",
     "status",
+    "tax",
+    "tax_currency",
     "total",
     "total_currency",
     "url"
@@ -270,12 +464,18 @@ SELECT
     "amount_paid",
     "amount_paid_currency",
     "company",
+    "contact",
     "_custom",
+    "deal",
     "due_on",
     "issued_on",
     "lines",
+    "memo",
     "number",
+    "order_",
     "status",
+    "tax",
+    "tax_currency",
     "total",
     "total_currency",
     "url"
@@ -310,6 +510,8 @@ SELECT
     "number",
     "placed_on",
     "status",
+    "tax",
+    "tax_currency",
     "total",
     "total_currency"
 FROM read_parquet('/srv/lake/order_log/date=*/*.parquet', hive_partitioning = true, union_by_name = true)
@@ -339,6 +541,8 @@ SELECT
     "number",
     "placed_on",
     "status",
+    "tax",
+    "tax_currency",
     "total",
     "total_currency"
 FROM (
@@ -397,6 +601,7 @@ SELECT
     "_raw",
     "amount",
     "amount_currency",
+    "applied",
     "company",
     "_custom",
     "invoice",
@@ -425,6 +630,7 @@ SELECT
     "_raw",
     "amount",
     "amount_currency",
+    "applied",
     "company",
     "_custom",
     "invoice",
@@ -456,12 +662,16 @@ SELECT
     "_problems",
     "_raw",
     "active",
+    "cost",
+    "cost_currency",
     "_custom",
     "description",
+    "kind",
     "name",
     "price",
     "price_currency",
-    "sku"
+    "sku",
+    "tax_code"
 FROM read_parquet('/srv/lake/product_log/date=*/*.parquet', hive_partitioning = true, union_by_name = true)
 QUALIFY row_number() OVER (PARTITION BY "date", "_row_id") = 1;
 
@@ -482,14 +692,86 @@ SELECT
     "_problems",
     "_raw",
     "active",
+    "cost",
+    "cost_currency",
     "_custom",
     "description",
+    "kind",
     "name",
     "price",
     "price_currency",
-    "sku"
+    "sku",
+    "tax_code"
 FROM (
     FROM read_parquet('/srv/lake/product_log/date=*/*.parquet', hive_partitioning = true, union_by_name = true)
+    QUALIFY row_number() OVER (PARTITION BY "_tenant", "_id" ORDER BY "_epoch" DESC, "_version" DESC, "_seq" DESC) = 1
+)
+WHERE NOT "_deleted";
+
+CREATE OR REPLACE VIEW "quote_log" AS
+SELECT
+    "date",
+    "_tenant",
+    "_row_id",
+    "_epoch",
+    "_seq",
+    "_synced_at",
+    "_schema_version",
+    "_id",
+    "_key",
+    "_version",
+    "_event_time",
+    "_deleted",
+    "_op",
+    "_problems",
+    "_raw",
+    "company",
+    "contact",
+    "_custom",
+    "deal",
+    "expires_on",
+    "issued_on",
+    "lines",
+    "name",
+    "number",
+    "status",
+    "total",
+    "total_currency",
+    "url"
+FROM read_parquet('/srv/lake/quote_log/date=*/*.parquet', hive_partitioning = true, union_by_name = true)
+QUALIFY row_number() OVER (PARTITION BY "date", "_row_id") = 1;
+
+CREATE OR REPLACE VIEW "quote" AS
+SELECT
+    "_tenant",
+    "_row_id",
+    "_epoch",
+    "_seq",
+    "_synced_at",
+    "_schema_version",
+    "_id",
+    "_key",
+    "_version",
+    "_event_time",
+    "_deleted",
+    "_op",
+    "_problems",
+    "_raw",
+    "company",
+    "contact",
+    "_custom",
+    "deal",
+    "expires_on",
+    "issued_on",
+    "lines",
+    "name",
+    "number",
+    "status",
+    "total",
+    "total_currency",
+    "url"
+FROM (
+    FROM read_parquet('/srv/lake/quote_log/date=*/*.parquet', hive_partitioning = true, union_by_name = true)
     QUALIFY row_number() OVER (PARTITION BY "_tenant", "_id" ORDER BY "_epoch" DESC, "_version" DESC, "_seq" DESC) = 1
 )
 WHERE NOT "_deleted";
@@ -513,9 +795,13 @@ SELECT
     "_raw",
     "amount",
     "amount_currency",
+    "company",
     "_custom",
+    "invoice",
+    "method",
     "payment",
     "reason",
+    "reference",
     "refunded_on",
     "status"
 FROM read_parquet('/srv/lake/refund_log/date=*/*.parquet', hive_partitioning = true, union_by_name = true)
@@ -539,9 +825,13 @@ SELECT
     "_raw",
     "amount",
     "amount_currency",
+    "company",
     "_custom",
+    "invoice",
+    "method",
     "payment",
     "reason",
+    "reference",
     "refunded_on",
     "status"
 FROM (
