@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"strings"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/spoke-sync/spoke/services/internal/fault"
 	"github.com/spoke-sync/spoke/services/internal/rest"
 )
@@ -18,7 +16,6 @@ import (
 // it reads, or it writes under an external or internal id.
 type api struct {
 	client rest.Client
-	slots  *semaphore.Weighted
 }
 
 // call is one call.
@@ -54,10 +51,6 @@ func (a *api) do(ctx context.Context, c call) (resp *rest.Response, absent bool,
 	for name, values := range c.header {
 		r.Header[name] = values
 	}
-	if err := a.slots.Acquire(ctx, 1); err != nil {
-		return nil, false, fault.New(fault.Transient, r.Op, "%w", err)
-	}
-	defer a.slots.Release(1)
 	resp, err = a.client.Do(ctx, r)
 	if err != nil {
 		return nil, false, err

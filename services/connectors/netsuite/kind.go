@@ -13,8 +13,6 @@ import (
 	"fmt"
 	"io/fs"
 
-	"golang.org/x/sync/semaphore"
-
 	"github.com/spoke-sync/spoke/services/connectors/netsuite/oauth1"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/rest"
@@ -22,6 +20,11 @@ import (
 
 //go:embed flows/*.yaml
 var flowFiles embed.FS
+
+// slots is how many calls may be in flight. NetSuite bounds them and names no
+// rate. The smallest account has 5 slots for all its integrations together; one
+// is left to the others. The connection's limits say what an account of more has.
+const slots = 4
 
 // Kind describes NetSuite. Its Settings are *Settings.
 func Kind() connector.Kind {
@@ -35,10 +38,8 @@ func Kind() connector.Kind {
 	}
 	return connector.Kind{
 		Name: "netsuite", Title: "NetSuite", Objects: objects, Flows: flows,
-		// NetSuite bounds the calls in flight and names no rate. The smallest
-		// account has 5 slots for all its integrations together.
-		Limits:   connector.Limits{Concurrent: defaultSlots},
-		Settings: func() any { return &Settings{Slots: defaultSlots} },
+		Limits:   connector.Limits{Concurrent: slots},
+		Settings: func() any { return &Settings{} },
 		Open:     open,
 	}
 }
@@ -56,10 +57,7 @@ func open(settings any, deps connector.Deps) (connector.Connector, error) {
 	if err != nil {
 		return connector.Connector{}, err
 	}
-	a := &api{
-		client: rest.Client{HTTP: deps.HTTP, Base: base + "/services/rest", Auth: auth},
-		slots:  semaphore.NewWeighted(int64(s.Slots)),
-	}
+	a := &api{client: rest.Client{HTTP: deps.HTTP, Base: base + "/services/rest", Auth: auth}}
 	t := &target{api: a, settings: *s, app: app, money: &currencies{api: a, only: s.Currency}, records: map[string]record{}}
 	for _, r := range records() {
 		t.records[r.Name] = r

@@ -63,7 +63,7 @@ func TestErrors(t *testing.T) {
 				_, _ = w.Write([]byte(c.body))
 			}))
 			t.Cleanup(server.Close)
-			b := &bundle{settings: &netsuite.Settings{Account: "1234567", URL: server.URL, TBA: tba(), Slots: 1}, wire: &recorder{}}
+			b := &bundle{settings: &netsuite.Settings{Account: "1234567", URL: server.URL, TBA: tba()}, wire: &recorder{}}
 			t.Cleanup(b.wire.real.CloseIdleConnections)
 			b.open(t, time.Now)
 
@@ -92,7 +92,7 @@ func TestErrorsKeepPersonalDataOut(t *testing.T) {
 		_, _ = w.Write([]byte(body("USER_ERROR", "Invalid phone +1 555 0100 of Jane Roe <jane@example.com>", "phone")))
 	}))
 	t.Cleanup(server.Close)
-	b := &bundle{settings: &netsuite.Settings{Account: "1", URL: server.URL, TBA: tba(), Slots: 1}, wire: &recorder{}}
+	b := &bundle{settings: &netsuite.Settings{Account: "1", URL: server.URL, TBA: tba()}, wire: &recorder{}}
 	t.Cleanup(b.wire.real.CloseIdleConnections)
 	b.open(t, time.Now)
 	doc := customer("1", "Jane Roe")

@@ -13,10 +13,6 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/secret"
 )
 
-// defaultSlots is how many calls one process has in flight. The smallest
-// accounts allow 5 at a time over all their integrations; one is left free.
-const defaultSlots = 4
-
 // Settings of one connection. Exactly one of OAuth2 and TBA is set.
 type Settings struct {
 	// Account is the account id: 1234567, or 1234567_SB1 for a sandbox.
@@ -41,8 +37,6 @@ type Settings struct {
 	// DepositAccount is the internal id of the account that payments are
 	// deposited to; empty leaves it to NetSuite's preference.
 	DepositAccount string `yaml:"deposit_account"`
-	// Slots is how many calls this process has in flight at once.
-	Slots int `yaml:"slots"`
 }
 
 // OAuth2 are the credentials of the client credentials flow.
@@ -92,9 +86,6 @@ func (s Settings) validate() error {
 	}
 	if _, ok := events.MinorUnits(s.Currency); s.Currency != "" && !ok {
 		bad("currency", "%q is no ISO 4217 code", s.Currency)
-	}
-	if s.Slots < 1 || s.Slots > 100 {
-		bad("slots", "%d: want 1 to 100", s.Slots)
 	}
 	switch {
 	case s.OAuth2 != nil && s.TBA == nil:

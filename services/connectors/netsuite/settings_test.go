@@ -31,9 +31,9 @@ func TestSettingsReportEveryProblem(t *testing.T) {
 	t.Parallel()
 	err := openWith(&netsuite.Settings{
 		Account: "no account", URL: "example.com", AppURL: "::", Subsidiary: "main", DepositAccount: "x",
-		Currency: "EURO", Slots: 0,
+		Currency: "EURO",
 	})
-	for _, path := range []string{"account:", "url:", "app_url:", "subsidiary:", "deposit_account:", "currency:", "slots:", "oauth2:"} {
+	for _, path := range []string{"account:", "url:", "app_url:", "subsidiary:", "deposit_account:", "currency:", "oauth2:"} {
 		require.ErrorContains(t, err, path)
 	}
 }
@@ -57,7 +57,7 @@ func TestSettingsOfCredentials(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := &netsuite.Settings{Account: "1234567", TBA: tba(), Slots: 4}
+			s := &netsuite.Settings{Account: "1234567", TBA: tba()}
 			c.change(s)
 			err := openWith(s)
 			if c.want == "" {
@@ -102,7 +102,7 @@ func TestHostAndRealm(t *testing.T) {
 		"1234567-sb1":  {"1234567-sb1.suitetalk.api.netsuite.com", `realm="1234567_SB1"`},
 		"tstdrv123456": {"tstdrv123456.suitetalk.api.netsuite.com", `realm="TSTDRV123456"`},
 	} {
-		con, err := netsuite.Kind().Open(&netsuite.Settings{Account: account, TBA: tba(), Slots: 1}, connector.Deps{
+		con, err := netsuite.Kind().Open(&netsuite.Settings{Account: account, TBA: tba()}, connector.Deps{
 			HTTP: &http.Client{Transport: wire}, Now: time.Now,
 		})
 		require.NoError(t, err)
@@ -134,7 +134,7 @@ func TestTokenAnswers(t *testing.T) {
 			}
 			_, _ = w.Write([]byte(`{"items":[]}`))
 		}))
-		b := &bundle{settings: &netsuite.Settings{Account: "1", URL: server.URL, OAuth2: key(ecKey(), ""), Slots: 1}, wire: &recorder{}}
+		b := &bundle{settings: &netsuite.Settings{Account: "1", URL: server.URL, OAuth2: key(ecKey(), "")}, wire: &recorder{}}
 		b.open(t, time.Now)
 		err := b.target.Check(t.Context())
 		require.Equal(t, ok, err == nil, "%s: %v", answer, err)

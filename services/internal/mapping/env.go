@@ -33,21 +33,25 @@ func environment(ts *typeSystem, from events.Entity) (*cel.Env, error) {
 	)
 }
 
-// functionRef is ref(link): the object that stands for the linked record at
-// the flow's connection.
+// functionRef is ref(link), the object that stands for the linked record at the
+// flow's connection, and ref(record), one that stands for the flow's own record:
+// the order that an invoice of the same deal is made from.
 func functionRef() cel.EnvOption {
-	return cel.Function("ref", cel.Overload("ref_link", []*cel.Type{linkType}, refType,
-		cel.UnaryBinding(func(v ref.Val) ref.Val {
-			o, ok := v.(object)
-			if !ok {
-				return types.MaybeNoSuchOverloadErr(v)
-			}
-			l, ok := o.data.(link)
-			if !ok {
-				return types.MaybeNoSuchOverloadErr(v)
-			}
-			return reference{l.Record}
-		})))
+	return cel.Function("ref",
+		cel.Overload("ref_link", []*cel.Type{linkType}, refType, cel.UnaryBinding(refer)),
+		cel.Overload("ref_record", []*cel.Type{recordType}, refType, cel.UnaryBinding(refer)))
+}
+
+func refer(v ref.Val) ref.Val {
+	if o, ok := v.(object); ok {
+		switch x := o.data.(type) {
+		case link:
+			return reference{x.Record}
+		case recordView:
+			return reference{x.key}
+		}
+	}
+	return types.MaybeNoSuchOverloadErr(v)
 }
 
 // functionMoney is money(decimal, "EUR").

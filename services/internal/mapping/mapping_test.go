@@ -123,6 +123,26 @@ func TestFlowFields(t *testing.T) {
 	require.Empty(t, cmp.Diff(want, got), "cust_note is left out: the deal has no close date")
 }
 
+// TestRefOfTheOwnRecord: an object may point to another one of the same record,
+// also from the single line of a list that is written out.
+func TestRefOfTheOwnRecord(t *testing.T) {
+	t.Parallel()
+	const text = "flow: f\nfrom: deal\nto: erp\nobject: order\nfields:\n  customer: ref(record)\n" +
+		"  lines:\n    each: '[deal]'\n    as: one\n    fields:\n      item: ref(record)\n      quantity: one.amount.amount\n"
+	set, err := mapping.Compile([]mapping.File{{Name: "f.yaml", Text: []byte(text)}}, targets())
+	require.NoError(t, err)
+	f, _ := set.Find("f")
+	amount, err := events.NewMoney("5", "EUR")
+	require.NoError(t, err)
+	got, err := f.Fields(deal(map[string]any{"amount": amount}))
+	require.NoError(t, err)
+	self := events.Key{Entity: events.EntityDeal, ID: "77"}
+	require.Empty(t, cmp.Diff(map[string]any{
+		"customer": events.Ref{Object: "customer", Record: self},
+		"lines":    []any{map[string]any{"item": events.Ref{Object: "item", Record: self}, "quantity": json.Number("5")}},
+	}, got))
+}
+
 func TestConditionOnAbsentValueDoesNotHold(t *testing.T) {
 	t.Parallel()
 	set, err := mapping.Compile([]mapping.File{{Name: "order.yaml", Text: []byte(orderFlow)}}, targets())

@@ -1,13 +1,15 @@
 // Package oauth1 signs requests as NetSuite's token-based authentication
 // wants them: OAuth 1.0a (RFC 5849) with HMAC-SHA256, a realm, and the
 // parameters in the Authorization header. It does not obtain tokens.
+//
+// Encoding and signature are github.com/dghubble/oauth1's. That module's own
+// transport is not used, because it takes its time from the machine's clock,
+// which NetSuite refuses when it is five minutes off, and because it keeps one
+// of several query parameters with the same name only.
 package oauth1
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,10 +17,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-)
 
-// Method is the only signature method that NetSuite still takes.
-const Method = "HMAC-SHA256"
+	"github.com/dghubble/oauth1"
+)
 
 // Signer holds the credentials of one integration and one user.
 type Signer struct {
@@ -36,10 +37,11 @@ func Nonce() string { return rand.Text() }
 // Sign puts the Authorization header on a request. Each try needs a nonce of
 // its own, so a request is signed anew before it is repeated.
 func (s Signer) Sign(r *http.Request, nonce string, at time.Time) error {
+	method := oauth1.HMAC256Signer{ConsumerSecret: s.ConsumerSecret}
 	params := map[string]string{
 		"oauth_consumer_key":     s.ConsumerKey,
 		"oauth_nonce":            nonce,
-		"oauth_signature_method": Method,
+		"oauth_signature_method": method.Name(),
 		"oauth_timestamp":        strconv.FormatInt(at.Unix(), 10),
 		"oauth_token":            s.TokenID,
 		"oauth_version":          "1.0",
@@ -48,12 +50,12 @@ func (s Signer) Sign(r *http.Request, nonce string, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	mac := hmac.New(sha256.New, []byte(escape(s.ConsumerSecret)+"&"+escape(s.TokenSecret)))
-	mac.Write([]byte(base))
-	params["oauth_signature"] = base64.StdEncoding.EncodeToString(mac.Sum(nil))
-	parts := []string{`realm="` + escape(s.Realm) + `"`}
+	if params["oauth_signature"], err = method.Sign(s.TokenSecret, base); err != nil {
+		return fmt.Errorf("oauth1: %w", err)
+	}
+	parts := []string{`realm="` + oauth1.PercentEncode(s.Realm) + `"`}
 	for _, name := range sorted(params) {
-		parts = append(parts, name+`="`+escape(params[name])+`"`)
+		parts = append(parts, name+`="`+oauth1.PercentEncode(params[name])+`"`)
 	}
 	r.Header.Set("Authorization", "OAuth "+strings.Join(parts, ", "))
 	return nil
@@ -87,7 +89,7 @@ func BaseString(method string, u *url.URL, params map[string]string) (string, er
 	for i, p := range pairs {
 		pairs[i] = strings.Replace(p, separator, "=", 1)
 	}
-	return strings.ToUpper(method) + "&" + escape(baseURL(u)) + "&" + escape(strings.Join(pairs, "&")), nil
+	return strings.ToUpper(method) + "&" + oauth1.PercentEncode(baseURL(u)) + "&" + oauth1.PercentEncode(strings.Join(pairs, "&")), nil
 }
 
 // separator stands between name and value while pairs are sorted, since they
@@ -95,7 +97,7 @@ func BaseString(method string, u *url.URL, params map[string]string) (string, er
 // whereas '=' is not.
 const separator = "\x00"
 
-func pairOf(name, value string) string { return escape(name) + separator + escape(value) }
+func pairOf(name, value string) string { return oauth1.PercentEncode(name) + separator + oauth1.PercentEncode(value) }
 
 // baseURL has scheme and host in lower case, no default port and no query.
 func baseURL(u *url.URL) string {
@@ -108,22 +110,6 @@ func baseURL(u *url.URL) string {
 		path = "/"
 	}
 	return scheme + "://" + host + path
-}
-
-// escape encodes as RFC 3986 does: all but letters, digits and "-._~".
-func escape(s string) string {
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	for _, c := range []byte(s) {
-		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("-._~", c) >= 0 {
-			b.WriteByte(c)
-			continue
-		}
-		b.WriteByte('%')
-		b.WriteByte(hex[c>>4])
-		b.WriteByte(hex[c&15])
-	}
-	return b.String()
 }
 
 func sorted(m map[string]string) []string {

@@ -1,11 +1,15 @@
 package oauth1_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	library "github.com/dghubble/oauth1"
 	"github.com/stretchr/testify/require"
 
 	"github.com/spoke-sync/spoke/services/connectors/netsuite/oauth1"
@@ -72,6 +76,58 @@ func TestSign(t *testing.T) {
 	require.Equal(t, `OAuth realm="1234567_SB1", oauth_consumer_key="ck", oauth_nonce="abcdef123456", `+
 		`oauth_signature="b1%2BWMuTzHTK6uO2PCYsFIF%2FF815PeNi%2B0531y3ioIl4%3D", oauth_signature_method="HMAC-SHA256", `+
 		`oauth_timestamp="1700000000", oauth_token="tk", oauth_version="1.0"`, r.Header.Get("Authorization"))
+}
+
+// capture is a transport that keeps the request it was given.
+type capture struct{ sent *http.Request }
+
+func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.sent = r
+	return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: r}, nil
+}
+
+// TestSignsAsTheLibraryDoes compares the whole header with the one that the
+// library's own transport makes at the same second with the same nonce.
+func TestSignsAsTheLibraryDoes(t *testing.T) {
+	t.Parallel()
+	s := oauth1.Signer{Realm: "1234567_SB1", ConsumerKey: "c k", ConsumerSecret: "s+/&=", TokenID: "t~k", TokenSecret: "ü%"}
+	for _, target := range []string{
+		"https://1234567-sb1.suitetalk.api.netsuite.com/services/rest/record/v1/salesOrder/eid:spoke-deal-7?replace=item%2Capply",
+		"https://example.com/services/rest/query/v1/suiteql?limit=1000&offset=0",
+		"https://example.com/a%20b?q=a+b%2Bc~*",
+	} {
+		wire := &capture{}
+		config := &library.Config{
+			ConsumerKey: s.ConsumerKey, Realm: s.Realm, Signer: &library.HMAC256Signer{ConsumerSecret: s.ConsumerSecret},
+		}
+		ctx := context.WithValue(t.Context(), library.HTTPClient, &http.Client{Transport: wire})
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, target, http.NoBody)
+		require.NoError(t, err)
+		resp, err := config.Client(ctx, library.NewToken(s.TokenID, s.TokenSecret)).Do(r)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		theirs := parameters(t, wire.sent.Header.Get("Authorization"))
+		seconds, err := strconv.ParseInt(theirs["oauth_timestamp"], 10, 64)
+		require.NoError(t, err)
+
+		require.NoError(t, s.Sign(r, theirs["oauth_nonce"], time.Unix(seconds, 0)))
+
+		require.Equal(t, theirs, parameters(t, r.Header.Get("Authorization")), target)
+	}
+}
+
+func parameters(t *testing.T, header string) map[string]string {
+	t.Helper()
+	rest, ok := strings.CutPrefix(header, "OAuth ")
+	require.True(t, ok)
+	all := map[string]string{}
+	for _, part := range strings.Split(rest, ", ") {
+		name, quoted, _ := strings.Cut(part, "=")
+		value, err := url.PathUnescape(strings.Trim(quoted, `"`))
+		require.NoError(t, err)
+		all[name] = value
+	}
+	return all
 }
 
 func TestNonce(t *testing.T) {
