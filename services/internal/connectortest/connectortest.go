@@ -52,6 +52,9 @@ type Fixture struct {
 	MaxAge time.Duration
 	// Reads are required when the connector has a Reader.
 	Reads []Read
+	// Scans are required when the connector has a Scanner: one for each feed of
+	// the kind.
+	Scans []Scan
 }
 
 // Doc is a document of the suite. A reference to the object of an earlier
@@ -77,6 +80,23 @@ type Read struct {
 	// ID exists in the sandbox, Missing does not but has the right form.
 	ID      string
 	Missing string
+}
+
+// Scan is one feed that the Scanner can read. What its functions do is done as
+// by a person or another program at the vendor.
+type Scan struct {
+	Feed string
+	// Page is how many changes the connector asks for, or takes, at a time; no
+	// page may have more.
+	Page int
+	// Seed makes n more objects that the feed yields, of any of its types, and
+	// returns their types and ids. The suite asks for more than fit on two pages.
+	Seed func(t testing.TB, n int) []events.External
+	// Change changes an object. It is required for a feed that polls.
+	Change func(t testing.TB, x events.External)
+	// Delete deletes an object. It is nil when the feed does not tell of
+	// deletions.
+	Delete func(t testing.TB, x events.External)
 }
 
 // Check is one check of the suite.
@@ -120,6 +140,9 @@ func Checks(t testing.TB, c Case) []Check {
 	if probe.con.Reader != nil {
 		addReader(add)
 	}
+	if probe.con.Scanner != nil {
+		addScanner(add, probe)
+	}
 	return all
 }
 
@@ -138,6 +161,9 @@ type env struct {
 func open(t testing.TB, c Case) *env {
 	t.Helper()
 	e := &env{Fixture: c.Start(t), kind: c.Kind, wire: newWire(), ids: map[events.Ref]string{}}
+	if c.Kind.For != nil {
+		e.kind = c.Kind.For(e.Settings)
+	}
 	t.Cleanup(e.wire.close)
 	e.deps = connector.Deps{
 		Connection: Connection, Tenant: Tenant, Log: slog.New(slog.DiscardHandler),

@@ -17,6 +17,7 @@ type adder func(name string, run func(t testing.TB, e *env))
 func addKind(add adder) {
 	add("kind/names", checkNames)
 	add("kind/objects", checkObjects)
+	add("kind/feeds", checkFeeds)
 	add("kind/flows", checkFlows)
 	add("kind/settings", checkSettings)
 	add("kind/members", checkMembers)
@@ -51,6 +52,45 @@ func checkObjects(t testing.TB, e *env) {
 			t.Errorf("object %s has fields but flows may not write it", o.Name)
 		}
 		checkFields(t, e.kind, o.Name, o.Fields)
+	}
+}
+
+// checkFeeds keeps the runtime from asking for what the connector lacks, and a
+// fixture from leaving a feed out.
+func checkFeeds(t testing.TB, e *env) {
+	if (e.con.Scanner != nil) != (len(e.kind.Feeds) > 0) {
+		t.Errorf("Scanner is %t, but the kind has %d feeds", e.con.Scanner != nil, len(e.kind.Feeds))
+	}
+	seen := map[string]bool{}
+	for _, f := range e.kind.Feeds {
+		if seen[f.Name] || f.Name == "" {
+			t.Errorf("feed %q: names must be unique and not empty", f.Name)
+		}
+		seen[f.Name] = true
+		if len(f.Objects) == 0 || !f.Backfill && !f.Poll {
+			t.Errorf("feed %s: want objects, and Backfill or Poll", f.Name)
+		}
+		for _, name := range f.Objects {
+			if _, ok := e.kind.Object(name); !ok {
+				t.Errorf("feed %s yields %q, which is no object of the kind", f.Name, name)
+			}
+		}
+		if f.Every < 0 || f.Overlap < 0 || f.MaxAge < 0 || !f.Poll && (f.Every > 0 || f.Overlap > 0 || f.MaxAge > 0) {
+			t.Errorf("feed %s: Every, Overlap and MaxAge are of polls, and not negative", f.Name)
+		}
+		i := slices.IndexFunc(e.Scans, func(s Scan) bool { return s.Feed == f.Name })
+		if i < 0 {
+			t.Errorf("no scan of the fixture covers the feed %s", f.Name)
+			continue
+		}
+		if s := e.Scans[i]; s.Page < 1 || s.Seed == nil || f.Poll && s.Change == nil {
+			t.Errorf("scan of the feed %s: want Page, Seed and, for a feed that polls, Change", f.Name)
+		}
+	}
+	for _, s := range e.Scans {
+		if !seen[s.Feed] {
+			t.Errorf("the fixture scans %q, which is no feed of the kind", s.Feed)
+		}
 	}
 }
 
@@ -107,7 +147,7 @@ func checkSettings(t testing.TB, e *env) {
 
 // checkMembers keeps a fixture from passing for want of material.
 func checkMembers(t testing.TB, e *env) {
-	if e.con.Target == nil && e.con.Reader == nil && e.con.Webhooks == nil {
+	if e.con.Target == nil && e.con.Reader == nil && e.con.Webhooks == nil && e.con.Scanner == nil {
 		t.Errorf("the connector has no member at all")
 	}
 	if (e.con.Target != nil) != (len(e.Docs) > 0) {

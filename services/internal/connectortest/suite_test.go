@@ -40,6 +40,23 @@ func TestSuiteFailsWrongConnectors(t *testing.T) {
 		"leaves the missing out":   {"reader/missing"},
 		"verifies anything":        {"webhooks/forged"},
 		"ids by the clock":         {"webhooks/genuine"},
+
+		"feed of an unknown object": {"kind/feeds"},
+		"feed that nobody tests":    {"kind/feeds"},
+		"skips one between pages":   {"scan/everything thing", "scan/resume thing"},
+		"begins pages too early":    {"scan/everything thing"},
+		"pages too large":           {"scan/everything thing"},
+		"place in memory":           {"scan/resume thing"},
+		"never ends":                {"scan/everything thing"},
+		"times by the clock":        {"scan/repeat thing"},
+		"neither snapshot":          {"scan/everything thing"},
+		"since when":                {"scan/since thing"},
+		"since tomorrow":            {"scan/since thing"},
+		"keeps deletions to itself": {"scan/deleted thing"},
+		"takes any token":           {"scan/stale token thing"},
+		"refuses without a kind":    {"scan/stale token thing"},
+		"scans anything":            {"scan/unknown feed"},
+		"scans on":                  {"scan/faults thing"},
 	}
 	for wrong, names := range cases {
 		t.Run(wrong, func(t *testing.T) {

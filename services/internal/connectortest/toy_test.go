@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -30,6 +31,7 @@ type toy struct {
 	client rest.Client
 	deps   connector.Deps
 	wrong  string
+	passed int // things, for a connector that keeps its place in memory
 }
 
 func toyKind(wrong string) connector.Kind {
@@ -44,17 +46,24 @@ func toyKind(wrong string) connector.Kind {
 			Name: "thing", Entity: events.EntityProduct, Can: connector.Create | connector.Update,
 			Fields: []connector.Field{{Name: "name", Type: connector.FieldString, Required: true}},
 		}},
+		Feeds: []connector.Feed{{Name: "thing", Objects: []string{"thing"}, Backfill: true, Poll: true, Overlap: time.Minute}},
 		Flows: fstest.MapFS{"thing.yaml": {Data: []byte(
 			"flow: toy\nfrom: product\nobject: thing\nfields: {" + flowField + ": product.name}\n",
 		)}},
 		Open: func(settings any, deps connector.Deps) (connector.Connector, error) {
 			s := settings.(*toySettings)
 			v := &toy{client: rest.Client{HTTP: deps.HTTP, Base: s.URL}, deps: deps, wrong: wrong}
-			return connector.Connector{Target: v, Reader: v, Webhooks: v}, nil
+			return connector.Connector{Target: v, Reader: v, Webhooks: v, Scanner: v}, nil
 		},
 	}
 	if wrong == "object twice" {
 		k.Objects = append(k.Objects, k.Objects[0])
+	}
+	if wrong == "feed of an unknown object" {
+		k.Feeds[0].Objects = []string{"thng"}
+	}
+	if wrong == "feed that nobody tests" {
+		k.Feeds = append(k.Feeds, connector.Feed{Name: "other", Objects: []string{"thing"}, Backfill: true})
 	}
 	return k
 }
@@ -229,6 +238,7 @@ func toyCase(wrong string) connectortest.Case {
 			}},
 			Signature: "Toy-Signature",
 			Reads:     []connectortest.Read{{Object: "thing", ID: "1", Missing: "999"}},
+			Scans:     []connectortest.Scan{toyScan(server.URL)},
 		}
 	}}
 }
@@ -244,8 +254,12 @@ func toyDoc(id string) connectortest.Doc {
 }
 
 // seed makes the object that the reader reads.
-func seed(t testing.TB, base string) {
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/things/seeded", http.NoBody)
+func seed(t testing.TB, base string) { toyCall(t, http.MethodPost, base+"/things/seeded") }
+
+// toyCall calls the toy vendor as a person does and returns the thing.
+func toyCall(t testing.TB, method, url string) (x thing) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(`{"name":"by hand"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,6 +267,8 @@ func seed(t testing.TB, base string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_ = json.NewDecoder(resp.Body).Decode(&x) // a deletion has no answer
 	_, _ = io.Copy(io.Discard, resp.Body)
 	_ = resp.Body.Close()
+	return x
 }

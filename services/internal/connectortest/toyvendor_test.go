@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/spoke-sync/spoke/services/internal/sandbox"
 	"github.com/spoke-sync/spoke/services/internal/secret"
@@ -16,6 +17,9 @@ type thing struct {
 	ID   string `json:"id"`
 	Key  string `json:"key,omitempty"`
 	Name string `json:"name"`
+	// At is when it was changed or deleted.
+	At   time.Time `json:"at"`
+	Gone bool      `json:"gone,omitempty"`
 }
 
 // newToyVendor is a vendor with one object type: PUT by key upserts, POST
@@ -49,7 +53,7 @@ func newToyVendor() *sandbox.Server {
 		} else {
 			s.Effect("thing updated", key)
 		}
-		x.Name = in.Name
+		x.Name, x.At = in.Name, time.Now().UTC()
 		sandbox.JSON(w, 200, x)
 	}
 	s.Handle("write thing", "PUT /things/{key}", func(w http.ResponseWriter, r *http.Request) { write(w, r, true) })
@@ -64,9 +68,37 @@ func newToyVendor() *sandbox.Server {
 		}
 		sandbox.JSON(w, 200, x)
 	})
+	s.Handle("delete thing", "DELETE /things/{id}", func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		x := find(func(x *thing) bool { return x.ID == r.PathValue("id") })
+		x.Gone, x.At = true, time.Now().UTC()
+	})
+	s.Handle("list things", "GET /things", func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		q := r.URL.Query()
+		from, err := strconv.Atoi(q.Get("from"))
+		since, errSince := time.Parse(time.RFC3339Nano, q.Get("since"))
+		if err != nil || errSince != nil {
+			sandbox.JSON(w, 400, map[string]string{"error": "from or since"})
+			return
+		}
+		found := []*thing{}
+		for _, x := range all {
+			if !x.At.Before(since) && (!x.Gone || !since.IsZero()) {
+				found = append(found, x)
+			}
+		}
+		found = found[min(from, len(found)):]
+		sandbox.JSON(w, 200, found[:min(toyPage, len(found))])
+	})
 	s.Handle("ping", "GET /ping", func(http.ResponseWriter, *http.Request) {})
 	return s
 }
+
+// toyPage is how many things the toy vendor lists at a time.
+const toyPage = 4
 
 type toySettings struct {
 	URL   string
