@@ -98,7 +98,7 @@ func Open(ctx context.Context, o Options) (*Env, error) {
 		e.owner = storeOwner
 	}
 	if err := e.prepare(ctx); err != nil {
-		b.Close()
+		e.Close()
 		return nil, err
 	}
 	return e, nil
@@ -125,14 +125,22 @@ func (e *Env) prepare(ctx context.Context) error {
 	if e.vault, err = vault.Open(ctx, e.Bus.JetStream(), bus.BucketTokens, key); err != nil {
 		return err
 	}
-	for _, name := range e.Config.ConnectionNames() {
-		e.budgets[name] = budget.New(e.Config.Limits(name))
+	shared := map[string]*budget.Budget{}
+	for _, connection := range e.Config.ConnectionNames() {
+		name, limits := e.Config.Budget(connection)
+		if shared[name] == nil {
+			shared[name] = budget.New(e.Config.Limits(limits))
+		}
+		e.budgets[connection] = shared[name]
 	}
 	return nil
 }
 
 // Close releases what Open took.
 func (e *Env) Close() {
+	for _, b := range e.budgets {
+		b.Close()
+	}
 	e.calls.CloseIdleConnections()
 	e.Bus.Close()
 }

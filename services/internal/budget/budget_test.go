@@ -71,6 +71,7 @@ func TestRateAndConcurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{takes: 300 * time.Millisecond}
 		b := budget.New(connector.Limits{PerSecond: 10, Burst: 2, Concurrent: 3})
+		defer b.Close()
 		began := time.Now()
 		call(t, b.Transport(v), 32)
 		require.Equal(t, 3, v.most)
@@ -89,6 +90,7 @@ func TestA429PausesAndSlows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{script: []int{http.StatusTooManyRequests}, retryAfter: "3"}
 		b := budget.New(connector.Limits{PerSecond: 10, Burst: 1})
+		defer b.Close()
 		call(t, b.Transport(v), 1)
 		require.Equal(t, 3*time.Second, b.Paused())
 		call(t, b.Transport(v), 1)
@@ -107,6 +109,7 @@ func TestWithoutLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{}
 		b := budget.New(connector.Limits{})
+		defer b.Close()
 		began := time.Now()
 		call(t, b.Transport(v), 100)
 		require.Zero(t, time.Since(began))
@@ -119,6 +122,7 @@ func TestACancelledCallLeavesItsSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &vendor{script: []int{http.StatusTooManyRequests}, retryAfter: "60"}
 		b := budget.New(connector.Limits{Concurrent: 1})
+		defer b.Close()
 		call(t, b.Transport(v), 1)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()

@@ -53,6 +53,7 @@ func TestRefusedTogetherSlowsOnce(t *testing.T) {
 			v.answers = append(v.answers, answer{time.Second, http.StatusTooManyRequests, "1"})
 		}
 		b := budget.New(connector.Limits{PerSecond: 100, Burst: 8, Concurrent: 8})
+		defer b.Close()
 		call(t, b.Transport(v), 8)
 		time.Sleep(time.Minute)
 		n := len(v.at)
@@ -65,6 +66,7 @@ func TestRefusedTogetherSlowsOnce(t *testing.T) {
 func TestTheBodyOfARefusedCallIsClosed(t *testing.T) {
 	t.Parallel()
 	b := budget.New(connector.Limits{Concurrent: 1})
+	defer b.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	body := &closing{}

@@ -83,13 +83,6 @@ type Connection struct {
 	kind    connector.Kind // as the settings make it
 }
 
-// Limits override the vendor's documented ones.
-type Limits struct {
-	PerSecond  float64 `yaml:"per_second"`
-	Burst      int     `yaml:"burst"`
-	Concurrent int     `yaml:"concurrent"`
-}
-
 // Upstream is a system that posts CloudEvents.
 type Upstream struct {
 	Token secret.Value `yaml:"token"`
@@ -250,6 +243,7 @@ func (c *Config) validate() error {
 			continue
 		}
 		c.validateSync(n, report)
+		c.validateLimits(n, report)
 	}
 	if hubs > 1 {
 		report("connections: %d are hubs, want at most one", hubs)

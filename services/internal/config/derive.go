@@ -43,22 +43,6 @@ func (c *Config) Hub() string {
 	return ""
 }
 
-// Limits returns the limits of a connection: the configured ones over the
-// vendor's.
-func (c *Config) Limits(connection string) connector.Limits {
-	l, o := c.Kind(connection).Limits, c.Connections[connection].Limits
-	if o.PerSecond > 0 {
-		l.PerSecond = o.PerSecond
-	}
-	if o.Burst > 0 {
-		l.Burst = o.Burst
-	}
-	if o.Concurrent > 0 {
-		l.Concurrent = o.Concurrent
-	}
-	return l
-}
-
 // MergePolicy returns the checked merge policy.
 func (c *Config) MergePolicy() (hub.Policy, error) {
 	rules := hub.Rules{}

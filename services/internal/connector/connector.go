@@ -179,6 +179,9 @@ type Limits struct {
 	// Zone; nil is UTC.
 	PerDay int
 	Zone   *time.Location
+	// Background is the share of rate, slots and calls a day that background
+	// calls, such as a backfill's, may use; 0 is one half.
+	Background float64
 	// Pools are calls with limits of their own. A call belongs to the first
 	// pool that matches it, and counts against the limits above only where
 	// the pool says so.
