@@ -66,16 +66,6 @@ type pace struct {
 	now, last int
 }
 
-type backgroundKey struct{}
-
-// Background marks calls that are in no hurry, such as a backfill's. They use
-// a part of the budget at most, and yield to other calls.
-func Background(ctx context.Context) context.Context {
-	return context.WithValue(ctx, backgroundKey{}, true)
-}
-
-func isBackground(ctx context.Context) bool { return ctx.Value(backgroundKey{}) != nil }
-
 // New returns a budget of the given limits for this process alone. Zero values
 // mean no limit.
 func New(l connector.Limits) *Budget {

@@ -49,7 +49,7 @@ func newPlan(l connector.Limits) *plan {
 	add := func(name string, perSecond float64, burst, concurrent int) (whole, background int) {
 		p.buckets = append(p.buckets,
 			newBucket(name, perSecond, float64(burst), concurrent),
-			newBucket(name+":background", perSecond*share, 1, background1(concurrent, share)))
+			newBucket(name+":background", perSecond*share, 1, slotShare(concurrent, share)))
 		return len(p.buckets) - 2, len(p.buckets) - 1
 	}
 	whole, background := add(mainBucket, l.PerSecond, l.Burst, l.Concurrent)
@@ -65,8 +65,8 @@ func newPlan(l connector.Limits) *plan {
 	return p
 }
 
-// background1 returns the slots that background calls may use: one at least.
-func background1(concurrent int, share float64) int {
+// slotShare returns the slots that background calls may use: one at least.
+func slotShare(concurrent int, share float64) int {
 	if concurrent <= 0 {
 		return 0
 	}
@@ -91,7 +91,7 @@ func (p *plan) class(r *http.Request) int {
 			break
 		}
 	}
-	if isBackground(r.Context()) {
+	if IsBackground(r.Context()) {
 		class++
 	}
 	return class

@@ -70,6 +70,10 @@ func TestProblemsSayWhereAndWhat(t *testing.T) {
 		"syntax":          {"tenant: [a\n", "1:9"},
 		"type":            {"nats: {replicas: many}\n", "spoke.yaml:1:18: "},
 		"replicas":        {"nats: {replicas: 2}\n", "nats.replicas is 2"},
+		"negative limit":  {"connections: {a: {kind: erp, limits: {per_day: -1}}}\n", "connections.a.limits: want no negative"},
+		"share":           {"connections: {a: {kind: erp, limits: {background: 2}}}\n", "a.limits.background is 2: want a share"},
+		"pool":            {"connections: {a: {kind: erp, limits: {pools: {x: {burst: 1}}}}}\n", `erp has no pool "x": it has none`},
+		"shared budget":   {"connections: {a: {kind: erp, limits: {shared_as: s}}, b: {kind: crm, limits: {shared_as: s}}}\n", "connection a shares \"s\" and is of another kind"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -112,4 +116,21 @@ func FuzzParse(f *testing.F) {
 			t.Fatal("neither a configuration nor an error")
 		}
 	})
+}
+
+func TestConnectionsToOneAccountShareABudget(t *testing.T) {
+	t.Parallel()
+	c, err := config.Parse("spoke.yaml", []byte(`
+connections:
+  a: {kind: erp, limits: {shared_as: acme, concurrent: 3}}
+  b: {kind: erp, limits: {shared_as: acme}}
+  c: {kind: erp}
+`), kinds())
+	require.NoError(t, err)
+	for connection, want := range map[string][2]string{
+		"a": {"shared/acme", "a"}, "b": {"shared/acme", "a"}, "c": {"connection/c", "c"},
+	} {
+		name, limits := c.Budget(connection)
+		require.Equal(t, want, [2]string{name, limits})
+	}
 }
