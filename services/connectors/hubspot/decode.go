@@ -155,11 +155,7 @@ type said struct {
 }
 
 func (s said) change(k kind, id string, op events.Op) events.Change {
-	c := events.Change{Connection: s.connection, Entity: k.entity, Object: k.name, ID: id, Op: op, At: s.at}
-	if k.name != lineItem.name {
-		c.Record = events.Key{Entity: k.entity, ID: id}
-	}
-	return c
+	return events.Change{Connection: s.connection, Entity: k.entity, Object: k.name, ID: id, Op: op, At: s.at}
 }
 
 func (s said) signal(k kind, id, property string) events.Change {

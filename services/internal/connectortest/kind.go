@@ -179,6 +179,7 @@ type flow struct {
 	From    events.Entity  `yaml:"from"`
 	When    string         `yaml:"when"`
 	Object  string         `yaml:"object"`
+	Create  bool           `yaml:"create"`
 	OnLeave string         `yaml:"on_leave"`
 	Fields  map[string]any `yaml:"fields"`
 }

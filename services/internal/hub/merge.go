@@ -98,7 +98,8 @@ func (m *merger) change(id string, c events.Change) {
 	if doc.Seen == nil {
 		doc.Seen = make(map[string]events.Seen, len(c.Fields))
 	}
-	ours := c.Connection != m.policy.Hub && (!c.Record.IsZero() || doc.Told != "")
+	// What is written to the hub is mostly written to objects that people made.
+	ours := !c.Record.IsZero() || (doc.Told != "" && c.Connection != m.policy.Hub)
 	for name, value := range c.Fields {
 		_, seen := doc.Seen[name]
 		fresh := m.see(doc.Seen, name, events.Seen{Value: value, At: c.At, Event: id})

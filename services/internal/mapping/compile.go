@@ -98,7 +98,7 @@ func (c *compiler) fail(n ast.Node, format string, args ...any) {
 	c.problems = append(c.problems, c.src.atNode(n, fmt.Sprintf(format, args...)))
 }
 
-var flowKeys = []string{"flow", "from", "when", "to", "object", "on_leave", "fields"}
+var flowKeys = []string{"flow", "from", "when", "to", "object", "create", "on_leave", "fields"}
 
 // flow compiles one document. It returns nil when there were problems.
 func (c *compiler) flow(file File, entries []entry) *Flow {
@@ -162,6 +162,9 @@ func (c *compiler) header(f *Flow, byKey map[string]entry, first ast.Node) {
 	}
 	f.Existing = t.Kind.Hub
 	c.object(f, t, byKey, first)
+	if e, ok := byKey["create"]; ok {
+		c.create(f, t, e)
+	}
 	if e, ok := byKey["on_leave"]; ok {
 		f.OnLeave = Leave(c.word(byKey, "on_leave", first))
 		if f.OnLeave != LeaveKeep && f.OnLeave != LeaveVoid && f.OnLeave != LeaveDelete {
@@ -188,6 +191,22 @@ func (c *compiler) object(f *Flow, t Target, byKey map[string]entry, first ast.N
 		return
 	}
 	f.Object = o
+}
+
+// create reads whether a flow to the hub makes objects for records that began
+// elsewhere. Everywhere else flows always do.
+func (c *compiler) create(f *Flow, t Target, e entry) {
+	text, _, _, _ := scalar(e.value)
+	switch {
+	case text != "true" && text != "false":
+		c.fail(e.value, "create is %q: want true or false", text)
+	case !t.Kind.Hub:
+		c.fail(e.node, "create: is for flows to the hub; a flow to %s always creates what is not there", t.Kind.Title)
+	case text == "true" && f.Object.Name != "" && !f.Object.Can.Has(connector.Create):
+		c.fail(e.value, "create: Spoke makes no %s at %s", f.Object.Name, t.Kind.Title)
+	default:
+		f.Existing = text == "false"
+	}
 }
 
 // word reads a required plain text.

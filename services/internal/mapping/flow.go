@@ -29,7 +29,7 @@ type Flow struct {
 	Connection string
 	Object     connector.Object
 	// Existing is true when the flow only writes objects that exist at the
-	// connection already: those of the hub.
+	// connection already: those of the hub, unless the flow says create: true.
 	Existing bool
 	OnLeave  Leave
 

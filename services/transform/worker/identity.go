@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/spoke-sync/spoke/events"
@@ -11,7 +12,9 @@ import (
 )
 
 // native reports whether the ids of a speaker name records by themselves: the
-// hub's do, as they are; an upstream's do, with its name in front.
+// hub's do, as they are, unless an alias says otherwise (an object of the hub
+// that Spoke made for a record which began elsewhere); an upstream's do, with
+// its name in front.
 func (w *Worker) native(x events.External) (events.Key, bool) {
 	kind, connected := w.Kinds[x.Connection]
 	if !connected {
@@ -30,6 +33,7 @@ func (w *Worker) native(x events.External) (events.Key, bool) {
 // object that nobody knows gets none.
 func (w *Worker) identify(ctx context.Context, facts []fact) error {
 	unknown := map[events.External]bool{}
+	var keyed []events.Change
 	for i := range facts {
 		c := facts[i].Change
 		if c == nil {
@@ -37,6 +41,9 @@ func (w *Worker) identify(ctx context.Context, facts []fact) error {
 			continue
 		}
 		w.wants(c.External(), unknown)
+		if k, ok := w.native(c.External()); ok && !c.Record.IsZero() && c.Record != k {
+			keyed = append(keyed, *c)
+		}
 		hub.EachLink(c.Entity, c.Fields, func(l events.Link) {
 			if !l.Resolved() {
 				x := l.External()
@@ -50,9 +57,13 @@ func (w *Worker) identify(ctx context.Context, facts []fact) error {
 	if err := w.loadAliases(ctx, unknown); err != nil {
 		return err
 	}
+	natives, err := w.standing(ctx, keyed)
+	if err != nil {
+		return err
+	}
 	for i := range facts {
 		if c := facts[i].Change; c != nil {
-			facts[i].key = w.recordOf(*c)
+			facts[i].key = w.recordOf(*c, natives)
 			resolved := hub.Resolve(*c, w.find)
 			facts[i].Change = &resolved
 		}
@@ -73,12 +84,36 @@ func (w *Worker) known(facts []fact) []fact {
 	})
 }
 
-// wants notes an external whose record has to be looked up.
+// wants notes an external whose record has to be looked up. An upstream's
+// objects have no aliases.
 func (w *Worker) wants(x events.External, unknown map[events.External]bool) {
-	if _, ok := w.native(x); ok || w.alias.Contains(x) {
+	_, connected := w.Kinds[x.Connection]
+	if _, ok := w.native(x); (ok && !connected) || w.alias.Contains(x) {
 		return
 	}
 	unknown[x] = true
+}
+
+// standing tells for which objects of the hub that carry another record's key
+// a record of their own id stands. The hub copies properties where it makes
+// one object of two, the key with them, so that such a record counts more.
+func (w *Worker) standing(ctx context.Context, keyed []events.Change) (map[events.Key]bool, error) {
+	bySubject := map[string]events.Key{}
+	for _, c := range keyed {
+		if _, known := w.alias.Get(c.External()); !known {
+			k, _ := w.native(c.External())
+			bySubject[events.RecordSubject(w.Tenant, k)] = k
+		}
+	}
+	if len(bySubject) == 0 {
+		return nil, nil
+	}
+	found, err := w.Bus.Last(ctx, events.StreamHub, slices.Collect(maps.Keys(bySubject)))
+	natives := make(map[events.Key]bool, len(found))
+	for s := range found {
+		natives[bySubject[s]] = true
+	}
+	return natives, err
 }
 
 func (w *Worker) loadAliases(ctx context.Context, unknown map[events.External]bool) error {
@@ -108,16 +143,24 @@ func (w *Worker) loadAliases(ctx context.Context, unknown map[events.External]bo
 
 // find is the hub.Resolver: what is known of a vendor's object.
 func (w *Worker) find(x events.External) (events.Key, bool) {
-	if k, ok := w.native(x); ok {
+	if k, ok := w.alias.Get(x); ok {
 		return k, true
 	}
-	return w.alias.Get(x)
+	return w.native(x)
 }
 
-func (w *Worker) recordOf(c events.Change) events.Key {
+// recordOf names the record of a change. natives are the records of hub ids
+// that stand in HUB; see standing.
+func (w *Worker) recordOf(c events.Change, natives map[events.Key]bool) events.Key {
 	x := c.External()
-	if k, ok := w.native(x); ok {
-		return k
+	k, ok := w.native(x)
+	if ok {
+		if known, found := w.alias.Get(x); found {
+			return known
+		}
+		if c.Record.IsZero() || natives[k] {
+			return k
+		}
 	}
 	if !c.Record.IsZero() {
 		return c.Record

@@ -93,7 +93,11 @@ func (e *enricher) readable(l events.Link) (events.External, bool) {
 			continue
 		}
 		i := slices.IndexFunc(k.Objects, func(o connector.Object) bool { return o.Entity == l.Record.Entity })
-		if i >= 0 {
+		switch {
+		case i < 0:
+		case l.ID != "" && l.Object != "": // the record may have begun elsewhere
+			return events.External{Connection: name, Object: l.Object, ID: l.ID}, true
+		default:
 			return events.External{Connection: name, Object: k.Objects[i].Name, ID: l.Record.ID}, true
 		}
 	}
@@ -134,7 +138,7 @@ func (e *enricher) complete(ctx context.Context, units []*unit) {
 		all.facts = append(all.facts, u.facts...)
 		all.msgs = append(all.msgs, u.msgs...)
 		for _, x := range u.needs {
-			if k, ok := e.w.native(x); ok {
+			if k, ok := e.w.find(x); ok {
 				need[k] = x
 			}
 		}

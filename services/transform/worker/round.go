@@ -302,7 +302,7 @@ func (c *change) addIdentity(w *Worker) error {
 	}
 	for name, doc := range c.after.Docs {
 		x := events.External{Connection: doc.Connection, Object: doc.Object, ID: doc.ID}
-		if _, self := w.native(x); self || doc.ID == "" || c.before.rec.Docs[name].ID == doc.ID {
+		if k, self := w.native(x); (self && k == c.key) || doc.ID == "" || c.before.rec.Docs[name].ID == doc.ID {
 			continue
 		}
 		c.learnt = append(c.learnt, x)
