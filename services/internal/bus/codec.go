@@ -3,8 +3,10 @@ package bus
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -36,11 +38,34 @@ func EncodeEvent(ctx context.Context, subject string, e events.Event) (Message, 
 	return Message{Subject: subject, Data: data, Header: h}, nil
 }
 
+// EncodeRoute makes the message that asks transform to derive a record's
+// documents again.
+func EncodeRoute(ctx context.Context, tenant string, r events.Route) (Message, error) {
+	subject := events.EventSubject(tenant, events.Operators, r.Record.Entity, events.OpRoute, r.Record.ID)
+	return EncodeEvent(ctx, subject, events.NewRoute(nuid.Next(), time.Now().UTC(), r))
+}
+
+// IsRoute reports by its header whether a stored event is a Route.
+func IsRoute(m Stored) bool {
+	t := m.Header[headerType]
+	return len(t) > 0 && events.Event{Type: t[0]}.IsRoute()
+}
+
 // DecodeEvent reads the event in a message.
 func DecodeEvent(m Stored) (events.Event, error) {
 	var e events.Event
 	if err := e.UnmarshalJSON(m.Data); err != nil {
 		return events.Event{}, fmt.Errorf("message %d on %s: %w", m.Seq, m.Subject, err)
+	}
+	return e, nil
+}
+
+// HeadingOf reads what the message repeats of an event that can't be read
+// itself.
+func HeadingOf(m Stored) (events.Event, error) {
+	e := events.Event{ID: m.Header.Get(headerID), Type: m.Header.Get(headerType), Source: m.Header.Get(headerSource)}
+	if e.ID == "" || e.Type == "" || e.Source == "" {
+		return events.Event{}, fmt.Errorf("message %d on %s is no event", m.Seq, m.Subject)
 	}
 	return e, nil
 }

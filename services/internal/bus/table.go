@@ -55,6 +55,23 @@ func (b *Bus) LastOne(ctx context.Context, stream, subject string) (m Stored, ok
 	return m, ok, nil
 }
 
+// At returns the message with a sequence. ok is false when it is not there (any
+// more).
+func (b *Bus) At(ctx context.Context, stream string, seq uint64) (m Stored, ok bool, err error) {
+	s, err := b.js.Stream(ctx, stream)
+	if err != nil {
+		return Stored{}, false, fmt.Errorf("bus: stream %s: %w", stream, err)
+	}
+	raw, err := s.GetMsg(ctx, seq)
+	if err != nil {
+		if gone(err) {
+			return Stored{}, false, nil
+		}
+		return Stored{}, false, fmt.Errorf("bus: read %s: %w", stream, err)
+	}
+	return stored(raw), true, nil
+}
+
 // Scan returns the last message of every subject that matches the filter, in
 // pages, ordered by sequence.
 func (b *Bus) Scan(ctx context.Context, stream, filter string) iter.Seq2[Stored, error] {

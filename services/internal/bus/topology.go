@@ -68,6 +68,7 @@ func NewTopology(o TopologyOptions) Topology {
 			logStream(events.StreamWarehouse, "warehouse.>", o.Replicas),
 			quarantineStream(o.Replicas),
 			logStream(events.StreamAlerts, "alert.>", o.Replicas),
+			auditStream(o.Replicas),
 		},
 		Buckets: []jetstream.KeyValueConfig{
 			bucket(BucketCheckpoints, o.Replicas),
@@ -98,6 +99,13 @@ func logStream(name, subject string, replicas int) jetstream.StreamConfig {
 		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew, MaxAge: month, MaxBytes: -1,
 		Duplicates: duplicates, DenyDelete: true, DenyPurge: true, AllowAtomicPublish: true, AllowDirect: true,
 	}
+}
+
+// auditStream keeps what people did for a year.
+func auditStream(replicas int) jetstream.StreamConfig {
+	s := logStream(events.StreamAudit, "audit.>", replicas)
+	s.MaxAge = 12 * month
+	return s
 }
 
 // hubStream is the table: the latest message per subject, for ever.

@@ -216,6 +216,11 @@ func (c *Config) validate() error {
 			report("%q is no name: want lower-case letters, digits and _, beginning with a letter, at most 31", n)
 		}
 	}
+	for _, n := range slices.Concat(c.ConnectionNames(), slices.Collect(maps.Keys(c.Upstreams))) {
+		if n == events.Operators {
+			report("%q is the name of those who run Spoke: choose another one", n)
+		}
+	}
 	if c.NATS.Replicas != 1 && c.NATS.Replicas != 3 && c.NATS.Replicas != 5 {
 		report("nats.replicas is %d: want 1, or 3 or 5 on a cluster", c.NATS.Replicas)
 	}

@@ -13,15 +13,25 @@ type Failure struct {
 
 // Route derives the documents that differ from what was wanted last, and
 // notes them in the returned record's Wanted. A flow that fails leaves what
-// was wanted as it is, and does not hinder the others.
-func Route(r events.Record, flows []*mapping.Flow) (routed events.Record, wanted []events.Desired, failed []Failure) {
+// was wanted as it is, and does not hinder the others. A request in again
+// publishes the documents of its connection although they are the same.
+func Route(r events.Record, flows []*mapping.Flow, again ...events.Route) (routed events.Record, wanted []events.Desired, failed []Failure) {
 	r = cloneWanted(r)
 	for _, f := range flows {
 		d, emit, err := route(&r, f)
 		switch {
 		case err != nil:
 			failed = append(failed, Failure{Flow: f, Err: err})
-		case emit:
+			continue
+		case d.Hash == "": // nothing is wanted
+			continue
+		}
+		for _, a := range again {
+			if a.Connection == f.Connection {
+				emit, d.Reason = true, a.Reason
+			}
+		}
+		if emit {
 			r.Wanted[f.DocKey()] = events.Want{Hash: d.Hash, Flow: f.Name}
 			wanted = append(wanted, d)
 		}

@@ -102,7 +102,7 @@ func (s *Sink) retry(j *job, delay time.Duration, next ledger.Sending) {
 // succeed stores the outcome in the ledger, tells it, releases what waited
 // for the object, and acks: in this order.
 func (s *Sink) succeed(j *job, r connector.Result) {
-	isNew := j.entry.ID == ""
+	isNew, before := j.entry.ID == "", j.entry.Outcome
 	o := s.outcome(j, events.StateDone)
 	o.ID, o.Number, o.URL, o.Effect, o.Seen = r.ID, r.Number, r.URL, r.Effect, r.Seen
 	if o.ID == "" {
@@ -125,6 +125,7 @@ func (s *Sink) succeed(j *job, r connector.Result) {
 	s.Meter.Applied(s.Connection, string(r.Effect))
 	s.Log.Info("sink: written", "connection", s.Connection, "record", j.desired.Record.String(), "object", j.desired.Object,
 		"effect", string(r.Effect), "id", o.ID, "attempt", o.Attempts)
+	s.lift(j.ctx, before, "")
 	if !s.finish(j, o) {
 		return
 	}
@@ -183,15 +184,13 @@ func (s *Sink) tell(j *job, o *events.Outcome) error {
 func (s *Sink) quarantine(j *job, cause error, attempts int, alert bool) {
 	p := fault.Problem(cause)
 	q := events.Quarantined{
-		Service: s.Kind.Name + "-sink", Connection: s.Connection, Entity: j.desired.Entity, Record: j.desired.Record,
+		Service: s.service(), Connection: s.Connection, Entity: j.desired.Entity, Record: j.desired.Record,
 		Problem: *p, Attempts: attempts, Stream: events.StreamHub, Subject: j.msg.Subject, Sequence: j.msg.Seq,
 		Trace: j.span.SpanContext().TraceID().String(), At: time.Now().UTC(), Original: events.Original(j.msg.Data),
 	}
 	b, err := json.Marshal(q)
 	if err == nil {
-		subject := events.QuarantineSubject(q.Service, s.Connection, p.Kind, j.desired.Entity,
-			j.desired.Object+"/"+j.desired.Record.String())
-		_, err = s.Bus.Publish(j.ctx, bus.Message{Subject: subject, Data: b})
+		_, err = s.Bus.Publish(j.ctx, bus.Message{Subject: s.place(p.Kind, j.desired.Entity, j.desired.Object, j.desired.Record), Data: b})
 	}
 	if err != nil {
 		s.Log.Error("sink: quarantine not stored, will try again", "connection", s.Connection, "error", err)
@@ -199,6 +198,7 @@ func (s *Sink) quarantine(j *job, cause error, attempts int, alert bool) {
 		return
 	}
 	s.Meter.Quarantined(s.Connection)
+	s.lift(j.ctx, j.entry.Outcome, p.Kind)
 	if alert {
 		s.alert(j.ctx, events.Alert{Severity: "warning", Kind: p.Kind, Record: j.desired.Record, Message: p.Message, Hint: p.Hint})
 	}
@@ -209,6 +209,29 @@ func (s *Sink) quarantine(j *job, cause error, attempts int, alert bool) {
 	o := s.outcome(j, events.StateQuarantined)
 	o.Error, o.Attempts = p, attempts
 	s.settle(j, o)
+}
+
+func (s *Sink) service() string { return s.Kind.Name + "-sink" }
+
+// place is where a document is set apart, by the kind of the problem.
+func (s *Sink) place(kind string, e events.Entity, object string, k events.Key) string {
+	return events.QuarantineSubject(s.service(), s.Connection, kind, e, object+"/"+k.String())
+}
+
+// lift takes an earlier version of a document out of quarantine, unless the new
+// one was set apart in its place: for the same kind of problem.
+func (s *Sink) lift(ctx context.Context, last *events.Outcome, kind string) {
+	if last == nil || last.State != events.StateQuarantined || last.Error == nil || last.Error.Kind == kind {
+		return
+	}
+	subject := s.place(last.Error.Kind, last.Entity, last.Object, last.Record)
+	m, ok, err := s.Bus.LastOne(ctx, events.StreamQuarantine, subject)
+	if err == nil && ok {
+		err = s.Bus.Delete(ctx, events.StreamQuarantine, m.Seq)
+	}
+	if err != nil { // people can drop it
+		s.Log.Warn("sink: not lifted from quarantine", "connection", s.Connection, "record", last.Record.String(), "error", err)
+	}
 }
 
 // settle stores an outcome other than done in the ledger and finishes. A call

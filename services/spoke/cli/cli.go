@@ -27,6 +27,8 @@ type commands struct {
 	Record recordCmd `cmd:"" help:"Explain a golden record: each field's owner, source and time, and each system's state."`
 	Map    mapCmd    `cmd:"" help:"Work on flows."`
 
+	Quarantine quarantineCmd `cmd:"" help:"Mend what could not be done."`
+
 	Version kong.VersionFlag `help:"Print the version."`
 }
 

@@ -135,12 +135,12 @@ func fill(t *testing.T, s *embed.Server, dir, url string) {
 	put(events.RecordSubject("main", d.Key), d)
 	gone := events.Record{Tenant: "main", Key: events.Key{Entity: events.EntityDeal, ID: "78"}, Version: 2, Deleted: &events.Mark{Source: "hubspot", At: t0}}
 	put(events.RecordSubject("main", gone.Key), gone)
+	put(events.DesiredSubject("main", "stripe", "invoice", d.Key), document(d.Key))
 	put(events.DesiredSubject("main", "netsuite", "salesOrder", d.Key), "x")
-	put(events.DesiredSubject("main", "stripe", "invoice", d.Key), "x")
 	put(events.DesiredSubject("main", "stripe", "invoice", gone.Key), "x")
 	put(events.HeldSubject("main", "stripe", events.Ref{Object: "customer", Record: d.Key}, "invoice", d.Key), "x")
 	put(events.WaitingSubject("main", events.External{Connection: "stripe", Object: "invoice", ID: "in_9"}, d.Key), "x")
-	put(events.QuarantineSubject("stripe-sink", "stripe", "rejected", events.EntityInvoice, "1"), "x")
+	put(events.QuarantineSubject("stripe-sink", "stripe", "rejected", events.EntityInvoice, "1"), refused(d.Key))
 	put(events.AlertSubject("warning", "rejected", "stripe"), "x")
 	kv, err := b.JetStream().KeyValue(t.Context(), bus.BucketConnections)
 	require.NoError(t, err)
@@ -160,6 +160,29 @@ func fill(t *testing.T, s *embed.Server, dir, url string) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "running.json"), r, 0o600))
 }
 
+// document is a desired document, the second message of HUB after its record
+// and that of another deal.
+func document(k events.Key) events.Desired {
+	return events.Desired{
+		Tenant: "main", Connection: "stripe", Object: "invoice", Entity: events.EntityInvoice, Record: k, Flow: "stripe-invoice",
+		Op: events.DesiredUpsert, Fields: map[string]any{"currency": "EUR"}, Hash: "h",
+	}
+}
+
+// refused is the document as its sink set it apart.
+func refused(k events.Key) events.Quarantined {
+	original, err := json.Marshal(document(k))
+	if err != nil {
+		panic(err)
+	}
+	return events.Quarantined{
+		Service: "stripe-sink", Connection: "stripe", Entity: events.EntityInvoice, Record: k, Attempts: 2,
+		Problem: events.Problem{Kind: "rejected", Message: "stripe: create invoice: 400 no such currency\x1b[2J", Field: "currency", Hint: "use a currency of the account"},
+		Stream:  events.StreamHub, Subject: events.DesiredSubject("main", "stripe", "invoice", k), Sequence: 3,
+		Trace: "0af7651916cd43dd8448eb211c80319c", At: t0, Original: original,
+	}
+}
+
 func TestStoppedSpoke(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
@@ -169,6 +192,12 @@ func TestStoppedSpoke(t *testing.T) {
 		"record-json":    {"record", "deal/77", "--json"},
 		"status":         {"status"},
 		"status-json":    {"status", "--json"},
+
+		"quarantine":       {"quarantine", "ls"},
+		"quarantine-none":  {"quarantine", "ls", "--since", "2026-11-24"},
+		"quarantine-show":  {"quarantine", "show", "1"},
+		"quarantine-json":  {"quarantine", "ls", "--connection", "stripe", "--text", "CURRENCY", "--json"},
+		"quarantine-retry": {"quarantine", "retry", "--all", "--dry-run"},
 	} {
 		status, out, errw := spoke(append(args, "--data", dir)...)
 		require.Zero(t, status, "%s: %s", name, errw)

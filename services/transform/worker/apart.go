@@ -72,9 +72,12 @@ func (w *Worker) tell(ctx context.Context, c *change) (good []fact, bad []badFac
 func (w *Worker) quarantineFact(ctx context.Context, key events.Key, f fact, cause error) error {
 	var data any
 	var connection string
-	if f.Change != nil {
+	switch {
+	case f.Change != nil:
 		data, connection = f.Change, f.Change.Connection
-	} else {
+	case f.route != nil:
+		data, connection = f.route, f.route.Connection
+	default:
 		data, connection = f.Outcome, f.Outcome.Connection
 	}
 	b, err := json.Marshal(data)
@@ -96,7 +99,7 @@ func (w *Worker) quarantineFact(ctx context.Context, key events.Key, f fact, cau
 func (w *Worker) flowFailed(ctx context.Context, c *change, f hub.Failure) error {
 	p := fault.Problem(f.Err)
 	doc := c.after.Docs[f.Flow.DocKey()]
-	if doc.State == events.StateQuarantined && doc.Error != nil && *doc.Error == *p {
+	if doc.State == events.StateQuarantined && doc.Error != nil && *doc.Error == *p && len(c.asked()) == 0 {
 		return nil // told already
 	}
 	q := events.Quarantined{

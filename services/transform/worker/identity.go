@@ -37,7 +37,9 @@ func (w *Worker) identify(ctx context.Context, facts []fact) error {
 	for i := range facts {
 		c := facts[i].Change
 		if c == nil {
-			facts[i].key = facts[i].Outcome.Record
+			if o := facts[i].Outcome; o != nil {
+				facts[i].key = o.Record
+			}
 			continue
 		}
 		w.wants(c.External(), unknown)

@@ -201,9 +201,12 @@ func (w *Worker) derive(ctx context.Context, c *change) (err error) {
 	if c.broken != nil {
 		return c.broken
 	}
-	facts := make([]hub.Fact, len(c.facts))
-	for i, f := range c.facts {
-		if facts[i] = f.Fact; !written(f.At()) {
+	facts := make([]hub.Fact, 0, len(c.facts))
+	for _, f := range c.facts {
+		if f.route != nil {
+			continue
+		}
+		if facts = append(facts, f.Fact); !written(f.At()) {
 			return fault.New(fault.Malformed, "transform", "event %s: its time has no written form", f.ID)
 		}
 	}
@@ -212,14 +215,22 @@ func (w *Worker) derive(ctx context.Context, c *change) (err error) {
 	if len(c.notes) > 0 {
 		rec, relinked = hub.Relink(rec, w.find)
 	}
+	again := c.asked()
 	c.dirty = merged || relinked
 	c.after = rec
-	if !c.dirty {
+	if !c.dirty && len(again) == 0 {
 		return nil // what an earlier try learnt stays: it may have been stored
 	}
+	routed, wanted, failed := hub.Route(rec, w.Flows.For(c.key.Entity), again...)
+	if !c.dirty {
+		if len(wanted) == 0 && len(failed) == 0 {
+			return nil // asked to route again, with nothing new in it
+		}
+		c.dirty = true
+		routed.Version++
+	}
 	c.learnt, c.waits = nil, nil
-	rec, wanted, failed := hub.Route(rec, w.Flows.For(c.key.Entity))
-	c.after = rec
+	c.after = routed
 	header := w.open(ctx, c)
 	if err := c.add(w, header, wanted); err != nil {
 		return err
@@ -230,6 +241,20 @@ func (w *Worker) derive(ctx context.Context, c *change) (err error) {
 		}
 	}
 	return nil
+}
+
+// asked returns the requests to route the record again, if there is a record.
+func (c *change) asked() []events.Route {
+	if c.before.seq == 0 {
+		return nil
+	}
+	var all []events.Route
+	for _, f := range c.facts {
+		if f.route != nil {
+			all = append(all, *f.route)
+		}
+	}
+	return all
 }
 
 // written reports whether a time can be written in UTC and read again.

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -31,8 +32,11 @@ type unit struct {
 type fact struct {
 	hub.Fact
 	unit *unit
-	span trace.SpanContext
-	key  events.Key
+	// route is set, instead of Change and Outcome, for a request to derive the
+	// record's documents again.
+	route *events.Route
+	span  trace.SpanContext
+	key   events.Key
 }
 
 // committed notes that n facts are in HUB, and acks after the last one.
@@ -74,6 +78,9 @@ func (w *Worker) decode(ctx context.Context, m bus.Delivered) (*unit, error) {
 	var f fact
 	var h events.Heading
 	var err error
+	if bus.IsRoute(m.Stored) {
+		return decodeRoute(ctx, m)
+	}
 	if bus.IsOutcome(m.Stored) {
 		var o events.Outcome
 		h, o, err = events.DecodeOutcome(m.Data)
@@ -99,6 +106,17 @@ func (w *Worker) decode(ctx context.Context, m bus.Delivered) (*unit, error) {
 		return nil, nil //nolint:nilnil // the enricher has it now
 	}
 	return newUnit(m, f), nil
+}
+
+func decodeRoute(ctx context.Context, m bus.Delivered) (*unit, error) {
+	h, r, err := events.DecodeRoute(m.Data)
+	if err == nil && r.Record.IsZero() {
+		err = errors.New("names no record")
+	}
+	if err != nil {
+		return nil, fault.New(fault.Malformed, "transform", "message %d: %w", m.Seq, err)
+	}
+	return newUnit(m, fact{Fact: hub.Fact{ID: h.ID}, route: &r, span: bus.Origin(ctx, m.Header, h), key: r.Record}), nil
 }
 
 func newUnit(m bus.Delivered, f fact) *unit {
