@@ -77,3 +77,15 @@ func distance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+// Closest returns the known name that name may be a slip of; false when none
+// is near enough.
+func Closest(name string, known []string) (string, bool) {
+	best, least := "", max(1, min(len(name), maxEcho)/3)+1
+	for _, k := range known {
+		if d := distance(strings.ToLower(name[:min(len(name), maxEcho)]), strings.ToLower(k)); d < least {
+			best, least = k, d
+		}
+	}
+	return best, best != ""
+}

@@ -12,6 +12,7 @@ const (
 	StreamWarehouse  = "WAREHOUSE"
 	StreamQuarantine = "QUARANTINE"
 	StreamAlerts     = "ALERTS"
+	StreamSchedules  = "SCHEDULES"
 )
 
 func subject(tokens ...string) string {
@@ -82,6 +83,24 @@ func QuarantineSubject(service, connection, kind string, entity Entity, id strin
 func AlertSubject(severity, kind, connection string) string {
 	return subject("alert", severity, kind, connection)
 }
+
+// DueSubject is where work is announced that is due, such as a poll of a
+// connection's feed.
+func DueSubject(tenant, work, connection, feed string) string {
+	return subject("due", tenant, work, connection, feed)
+}
+
+// DueFilter matches all work of a tenant that is due.
+func DueFilter(tenant string) string { return subject("due", tenant) + ".>" }
+
+// ScheduleSubject is where it stands when work is due; name tells several
+// times of one work apart.
+func ScheduleSubject(tenant, work, connection, feed, name string) string {
+	return subject("schedule", tenant, work, connection, feed, name)
+}
+
+// ScheduleFilter matches every schedule of a tenant.
+func ScheduleFilter(tenant string) string { return subject("schedule", tenant) + ".>" }
 
 // WarehouseSubject is where the rows of a table are published.
 func WarehouseSubject(tenant, table string) string { return subject("warehouse", tenant, table) }

@@ -48,12 +48,14 @@ func LedgerBucket(connection string) string { return "ledger_" + connection }
 const (
 	DurableTransform    = "transform"
 	DurableWarehouse    = "warehouse"
+	DurableFeeder       = "feeder"
 	durableSinkPrefix   = "sink_"
 	ackWait             = time.Minute
 	month               = 30 * 24 * time.Hour
 	duplicates          = 10 * time.Minute
 	maxPendingTransform = 20_000
 	maxPendingSink      = 2_000
+	maxPendingFeeder    = 1_000
 )
 
 // SinkDurable is the consumer of a connection's desired documents.
@@ -69,6 +71,7 @@ func NewTopology(o TopologyOptions) Topology {
 			quarantineStream(o.Replicas),
 			logStream(events.StreamAlerts, "alert.>", o.Replicas),
 			auditStream(o.Replicas),
+			scheduleStream(o.Replicas),
 		},
 		Buckets: []jetstream.KeyValueConfig{
 			bucket(BucketCheckpoints, o.Replicas),
@@ -79,6 +82,7 @@ func NewTopology(o TopologyOptions) Topology {
 			{events.StreamEvents, consumer(DurableTransform, maxPendingTransform, "events."+events.Token(o.Tenant)+".>")},
 			{events.StreamEvents, consumer(DurableWarehouse, maxPendingTransform, "events."+events.Token(o.Tenant)+".>")},
 			{events.StreamHub, consumer(DurableWarehouse, maxPendingTransform, "record."+events.Token(o.Tenant)+".>")},
+			{events.StreamSchedules, feederConsumer(o.Tenant)},
 		},
 	}
 	for _, c := range o.Connections {
@@ -128,6 +132,28 @@ func quarantineStream(replicas int) jetstream.StreamConfig {
 		Discard: jetstream.DiscardNew, MaxMsgsPerSubject: 1, MaxBytes: -1, Duplicates: duplicates,
 		DenyPurge: true, AllowAtomicPublish: true, AllowDirect: true,
 	}
+}
+
+// scheduleStream holds when work is due, and the latest announcement that it
+// is. The server refuses DiscardNew here and lets a publisher wipe the stream,
+// so nothing is in it that can't be made anew.
+func scheduleStream(replicas int) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: events.StreamSchedules, Subjects: []string{"schedule.>", "due.>"},
+		Storage: jetstream.FileStorage, Replicas: replicas, Retention: jetstream.LimitsPolicy,
+		Discard: jetstream.DiscardOld, MaxMsgsPerSubject: 1, MaxBytes: -1, Duplicates: duplicates,
+		AllowMsgSchedules: true, AllowRollup: true, AllowDirect: true,
+	}
+}
+
+// FeederAckWait is after how long work that a dead replica was given comes to
+// another one.
+const FeederAckWait = 12 * time.Second
+
+func feederConsumer(tenant string) jetstream.ConsumerConfig {
+	c := consumer(DurableFeeder, maxPendingFeeder, events.DueFilter(tenant))
+	c.AckWait = FeederAckWait
+	return c
 }
 
 func bucket(name string, replicas int) jetstream.KeyValueConfig {
