@@ -3,32 +3,19 @@ package hubspotbox
 import (
 	"net/http"
 	"slices"
+
+	"github.com/spoke-sync/spoke/services/internal/sandbox"
 )
 
 // createAssociations associates many pairs at once.
 func (b *Box) createAssociations(w http.ResponseWriter, r *http.Request) {
-	var in struct {
-		Inputs []struct{ From, To struct{ ID string } }
-	}
-	if !b.read(w, r, &in) {
-		return
-	}
-	from, to, _, _, ok := b.ends(r)
-	if !ok {
-		b.missing(w)
-		return
-	}
-	b.mu.Lock()
-	for _, i := range in.Inputs {
-		_, okFrom := b.state.live(from, i.From.ID)
-		_, okTo := b.state.live(to, i.To.ID)
+	b.eachPair(w, r, http.StatusOK, func(from, to *objectType, in pairInput) {
+		_, okFrom := b.state.live(from, in.From.ID)
+		_, okTo := b.state.live(to, in.To.ID)
 		if okFrom && okTo {
-			b.connect(from, i.From.ID, to, i.To.ID, nil, true)
+			b.connect(from, in.From.ID, to, in.To.ID, nil, true)
 		}
-	}
-	b.save()
-	b.mu.Unlock()
-	b.answer(w, http.StatusOK, []any{}, nil)
+	})
 }
 
 // The limits of a batch read of associations.
@@ -82,10 +69,96 @@ func (b *Box) associationPage(from *objectType, id string, to *objectType, ids [
 	for _, toID := range ids {
 		types := []map[string]any{}
 		for _, typ := range b.state.Links[ref(from, id)][ref(to, toID)] {
-			types = append(types, map[string]any{"category": "HUBSPOT_DEFINED", "typeId": typ, "label": nil})
+			p, _ := b.pairOf(from, to)
+			category := "USER_DEFINED"
+			if typ == p.unlabeled || typ == p.primary {
+				category = "HUBSPOT_DEFINED"
+			}
+			types = append(types, map[string]any{"category": category, "typeId": typ, "label": nil})
 		}
 		ends = append(ends, map[string]any{"toObjectId": toID, "associationTypes": types})
 	}
 	result["to"] = ends
 	return result
+}
+
+// pairInput is one pair of a batch.
+type pairInput struct {
+	From, To struct{ ID string }
+	Types    []associationType
+}
+
+// eachPair runs through the pairs of a batch.
+func (b *Box) eachPair(w http.ResponseWriter, r *http.Request, status int, do func(from, to *objectType, in pairInput)) {
+	var in struct{ Inputs []pairInput }
+	if !b.read(w, r, &in) {
+		return
+	}
+	from, to, _, _, ok := b.ends(r)
+	if !ok {
+		b.missing(w)
+		return
+	}
+	b.mu.Lock()
+	for _, i := range in.Inputs {
+		do(from, to, i)
+	}
+	b.save()
+	b.mu.Unlock()
+	if status == http.StatusNoContent {
+		w.WriteHeader(status)
+		return
+	}
+	b.answer(w, status, []any{}, nil)
+}
+
+// createLabelled associates pairs with the types that the call names.
+func (b *Box) createLabelled(w http.ResponseWriter, r *http.Request) {
+	b.eachPair(w, r, http.StatusCreated, func(from, to *objectType, in pairInput) {
+		_, okFrom := b.state.live(from, in.From.ID)
+		_, okTo := b.state.live(to, in.To.ID)
+		if okFrom && okTo {
+			b.connect(from, in.From.ID, to, in.To.ID, in.Types, true)
+		}
+	})
+}
+
+func (b *Box) archiveAssociations(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Inputs []struct {
+			From struct{ ID string }
+			To   []struct{ ID string }
+		}
+	}
+	if !b.read(w, r, &in) {
+		return
+	}
+	from, to, _, _, ok := b.ends(r)
+	if !ok {
+		b.missing(w)
+		return
+	}
+	b.mu.Lock()
+	for _, i := range in.Inputs {
+		for _, end := range i.To {
+			b.disconnect(from, i.From.ID, to, end.ID)
+		}
+	}
+	b.save()
+	b.mu.Unlock()
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (b *Box) listLabels(w http.ResponseWriter, r *http.Request) {
+	from, to, _, _, ok := b.ends(r)
+	if !ok {
+		b.missing(w)
+		return
+	}
+	p, _ := b.pairOf(from, to)
+	results := []map[string]any{{"category": "HUBSPOT_DEFINED", "typeId": p.unlabeled, "label": nil}}
+	if p.primary != 0 {
+		results = append(results, map[string]any{"category": "HUBSPOT_DEFINED", "typeId": p.primary, "label": "Primary"})
+	}
+	sandbox.JSON(w, http.StatusOK, map[string]any{"results": results})
 }

@@ -28,16 +28,55 @@ func pairs() []pair {
 		{"contacts", "deals", 4, 0},
 		{"deals", "line_items", 19, 0},
 		{"line_items", "deals", 20, 0},
+		{"quotes", "deals", 64, 0},
+		{"deals", "quotes", 63, 0},
+		{"quotes", "contacts", 69, 0},
+		{"contacts", "quotes", 70, 0},
+		{"quotes", "companies", 71, 0},
+		{"companies", "quotes", 72, 0},
+		{"quotes", "line_items", 67, 0},
+		{"line_items", "quotes", 68, 0},
+		{"invoices", "deals", 175, 0},
+		{"deals", "invoices", 176, 0},
+		{"invoices", "contacts", 177, 0},
+		{"contacts", "invoices", 178, 0},
+		{"invoices", "companies", 179, 0},
+		{"companies", "invoices", 180, 0},
+		{"invoices", "line_items", 409, 0},
+		{"line_items", "invoices", 410, 0},
+		{"invoices", "commerce_payments", 541, 0},
+		{"commerce_payments", "invoices", 542, 0},
+		{"orders", "contacts", 507, 0},
+		{"contacts", "orders", 508, 0},
+		{"orders", "companies", 509, 0},
+		{"companies", "orders", 510, 0},
+		{"orders", "deals", 512, 0},
+		{"deals", "orders", 511, 0},
+		{"orders", "line_items", 513, 0},
+		{"line_items", "orders", 514, 0},
+		{"orders", "invoices", 518, 0},
+		{"invoices", "orders", 517, 0},
+		{"orders", "commerce_payments", 523, 0},
+		{"commerce_payments", "orders", 524, 0},
+		{"commerce_payments", "contacts", 387, 0},
+		{"contacts", "commerce_payments", 388, 0},
+		{"commerce_payments", "companies", 389, 0},
+		{"companies", "commerce_payments", 390, 0},
+		{"subscriptions", "contacts", 295, 0},
+		{"contacts", "subscriptions", 296, 0},
+		{"subscriptions", "companies", 297, 0},
+		{"companies", "subscriptions", 298, 0},
+		{"subscriptions", "line_items", 301, 0},
+		{"line_items", "subscriptions", 302, 0},
 	}
 }
 
-func pairOf(from, to *objectType) (pair, bool) {
-	all := pairs()
-	i := slices.IndexFunc(all, func(p pair) bool { return p.from == from.plural && p.to == to.plural })
+func (b *Box) pairOf(from, to *objectType) (pair, bool) {
+	i := slices.IndexFunc(b.pairs, func(p pair) bool { return p.from == from.plural && p.to == to.plural })
 	if i < 0 {
 		return pair{}, false
 	}
-	return all[i], true
+	return b.pairs[i], true
 }
 
 // targetOf finds the type that association types of a record lead to.
@@ -45,7 +84,7 @@ func (b *Box) targetOf(from *objectType, types []associationType) (*objectType, 
 	if len(types) == 0 {
 		return nil, false
 	}
-	for _, p := range pairs() {
+	for _, p := range b.pairs {
 		if p.from == from.plural && (p.unlabeled == types[0].ID || p.primary == types[0].ID) {
 			return b.typeNamed(p.to)
 		}
@@ -68,11 +107,20 @@ func (b *Box) linked(from *objectType, id string, to *objectType) []string {
 	return ids
 }
 
+// linkedTo is linked for a type's name.
+func (b *Box) linkedTo(from *objectType, id, name string) []string {
+	to, ok := b.typeNamed(name)
+	if !ok {
+		return nil
+	}
+	return b.linked(from, id, to)
+}
+
 // connect associates two records in both directions. The first company of a
 // record becomes its primary one. The caller holds the lock.
 func (b *Box) connect(from *objectType, id string, to *objectType, toID string, types []associationType, notify bool) {
-	p, ok := pairOf(from, to)
-	back, _ := pairOf(to, from)
+	p, ok := b.pairOf(from, to)
+	back, _ := b.pairOf(to, from)
 	if !ok {
 		return
 	}
@@ -94,6 +142,11 @@ func (b *Box) connect(from *objectType, id string, to *objectType, toID string, 
 	}
 	b.mark(a, z, p.unlabeled)
 	b.mark(z, a, back.unlabeled)
+	for _, t := range types {
+		if t.Category == "USER_DEFINED" {
+			b.mark(a, z, t.ID)
+		}
+	}
 	if slices.Equal(before, b.state.Links[a][z]) {
 		return
 	}
@@ -132,9 +185,9 @@ func (b *Box) disconnect(from *objectType, id string, to *objectType, toID strin
 }
 
 func (b *Box) disconnectAll(t *objectType, id string) {
-	for i := range b.types {
-		for _, other := range b.linked(t, id, &b.types[i]) {
-			b.disconnect(t, id, &b.types[i], other)
+	for _, to := range b.types {
+		for _, other := range b.linked(t, id, to) {
+			b.disconnect(t, id, to, other)
 		}
 	}
 }
@@ -159,7 +212,7 @@ func (b *Box) inline(t *objectType, o *object, wanted []string) map[string]any {
 		if !ok {
 			continue
 		}
-		p, ok := pairOf(t, to)
+		p, ok := b.pairOf(t, to)
 		if !ok {
 			continue
 		}
@@ -187,7 +240,7 @@ func (b *Box) ends(r *http.Request) (from, to *objectType, id, toID string, ok b
 	if !okFrom || !okTo {
 		return nil, nil, "", "", false
 	}
-	_, ok = pairOf(from, to)
+	_, ok = b.pairOf(from, to)
 	return from, to, r.PathValue("id"), r.PathValue("toID"), ok
 }
 

@@ -57,7 +57,7 @@ func (b *Box) batchRead(t *objectType, w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	seen := map[string]bool{}
 	for _, i := range in.Inputs {
-		o, ok := b.state.Objects[t.plural][i.ID]
+		o, ok := b.state.peek(t, i.ID)
 		switch {
 		case !ok || o.Archived.IsZero() == archived:
 			missing = append(missing, i.ID)
@@ -227,7 +227,7 @@ func (b *Box) upsertOne(t *objectType, in input, version string) (shown, problem
 		s.New = &[]bool{true}[0]
 		return s, p, status
 	}
-	o := b.state.Objects[t.plural][id]
+	o, _ := b.state.live(t, id)
 	if p, status := b.check(t, o, in.props, version); status != 0 {
 		return shown{}, p, status
 	}

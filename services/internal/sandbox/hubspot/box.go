@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,6 +55,19 @@ type Options struct {
 	// not exist, which are always named.
 	NameBadInputs bool
 
+	// MergeMakesNew gives what two records are merged into an id of its own.
+	MergeMakesNew bool
+	// IndexLag is how long searches do not see a change.
+	IndexLag time.Duration
+	// ClientID and RefreshToken are the app's for OAuth; access tokens live for
+	// TokenLife, 1800 s when 0.
+	ClientID     string
+	RefreshToken string
+	TokenLife    time.Duration
+	// Scopes are what the static token may do; nil is everything. Only writing
+	// properties ("crm.schemas.deals.write") looks at them.
+	Scopes []string
+
 	// StateFile keeps the portal over a restart; empty keeps nothing.
 	StateFile string
 	// Now is the clock; time.Now when nil.
@@ -64,6 +78,8 @@ type Options struct {
 const (
 	DefaultToken        = "pat-na1-00000000-box"
 	DefaultClientSecret = "7c1f0a52-5f0e-4c8b-9b1d-hubspot-box0" //nolint:gosec // a sandbox's
+	DefaultClientID     = "9b1f0a52-0000-4000-8000-hubspot-boxid"
+	DefaultRefreshToken = "na1-00000000-refresh-hubspot-box" //nolint:gosec // a sandbox's
 	DefaultPortalID     = 48012345
 	DefaultAppID        = 3344556
 )
@@ -73,13 +89,16 @@ const (
 	defaultPerTen  = 190
 	defaultPerDay  = 625_000
 	searchesPerSec = 5
+
+	defaultTokenLife = 30 * time.Minute
 )
 
 // Box is a running portal. It is an http.Handler.
 type Box struct {
 	*sandbox.Server
 	opts   Options
-	types  []objectType
+	types  []*objectType
+	pairs  []pair
 	hook   *sandbox.Hook
 	limits limits
 
@@ -89,17 +108,25 @@ type Box struct {
 	pending  []notification
 	timer    *time.Timer
 	closed   bool
-	requests int // for correlation ids
+	requests int                  // for correlation ids
+	tokens   map[string]time.Time // access tokens that were given out, with their end
+	grants   int
+	revoked  bool
+	sealed   bool // the newest journal entry was handed out
 }
 
 // New opens a portal. It fails only on an unreadable state file.
 func New(opts Options) (*Box, error) {
 	opts = withDefaults(opts)
-	b := &Box{opts: opts, types: objectTypes(), limits: limits{perTen: opts.PerTenSeconds, perDay: opts.PerDay}}
+	b := &Box{opts: opts, types: objectTypes(), pairs: pairs(), limits: limits{perTen: opts.PerTenSeconds, perDay: opts.PerDay}}
 	var err error
 	if b.state, err = load(opts.StateFile); err != nil {
 		return nil, fmt.Errorf("hubspotbox: state file: %w", err)
 	}
+	for _, s := range b.state.Schemas {
+		b.addType(s)
+	}
+	b.state.rebuild(b)
 	b.hook = sandbox.NewHook(opts.WebhookURL, opts.Log, b.sign)
 	b.Server = sandbox.New("hubspot", opts.Log, b.refuse)
 	b.Dump(b.dump)
@@ -112,7 +139,8 @@ func withDefaults(o Options) Options {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	for at, v := range map[*string]string{
-		&o.Token: DefaultToken, &o.ClientSecret: DefaultClientSecret, &o.Currency: "USD", &o.TimeZone: "UTC",
+		&o.Token: DefaultToken, &o.ClientSecret: DefaultClientSecret, &o.ClientID: DefaultClientID,
+		&o.RefreshToken: DefaultRefreshToken, &o.Currency: "USD", &o.TimeZone: "UTC",
 	} {
 		if *at == "" {
 			*at = v
@@ -133,6 +161,9 @@ func withDefaults(o Options) Options {
 	if o.PerDay == 0 {
 		o.PerDay = defaultPerDay
 	}
+	if o.TokenLife == 0 {
+		o.TokenLife = defaultTokenLife
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -152,28 +183,41 @@ func (b *Box) Close() {
 
 // routes serves each type under its names: deals, deal and 0-3.
 func (b *Box) routes() {
-	for i := range b.types {
-		t := &b.types[i]
-		for _, name := range []string{t.plural, t.name, t.typeID} {
-			b.objectRoutes(t, "/crm/objects/{version}/"+name)
-			properties := "/crm/properties/{version}/" + name
-			b.api("properties list", "GET "+properties, b.bind(t, b.listProperties))
-			b.api("property create", "POST "+properties, b.bind(t, b.createProperty))
-			b.api("property get", "GET "+properties+"/{name}", b.bind(t, b.getProperty))
-			b.api("property group list", "GET "+properties+"/groups", b.bind(t, b.listGroups))
-			b.api("property group create", "POST "+properties+"/groups", b.bind(t, b.createGroup))
-			b.api("pipelines", "GET /crm/pipelines/{version}/"+name, b.bind(t, b.listPipelines))
-		}
+	for _, t := range b.types {
+		b.typeRoutes(t)
 	}
-	associations := "/crm/associations/{version}/{from}/{to}/batch/"
-	b.api("associations batch read", "POST "+associations+"read", b.readAssociations)
-	b.api("associations batch create", "POST "+associations+"associate/default", b.createAssociations)
+	associations := "/crm/associations/{version}/{from}/{to}/"
+	b.api("associations batch read", "POST "+associations+"batch/read", b.readAssociations)
+	b.api("associations batch default", "POST "+associations+"batch/associate/default", b.createAssociations)
+	b.api("associations batch create", "POST "+associations+"batch/create", b.createLabelled)
+	b.api("associations batch archive", "POST "+associations+"batch/archive", b.archiveAssociations)
+	b.api("association labels", "GET "+associations+"labels", b.listLabels)
 	pair := "/crm/objects/{version}/{from}/{id}/associations/"
 	b.api("association default", "PUT "+pair+"default/{to}/{toID}", b.associateDefault)
 	b.api("association set", "PUT "+pair+"{to}/{toID}", b.associateLabeled)
 	b.api("association archive", "DELETE "+pair+"{to}/{toID}", b.dissociate)
 	b.api("account info", "GET /account-info/{version}/details", b.serveAccount)
+	b.api("schema list", "GET /crm-object-schemas/{version}/schemas", b.listSchemas)
+	b.api("schema create", "POST /crm-object-schemas/{version}/schemas", b.createSchema)
+	b.api("schema get", "GET /crm-object-schemas/{version}/schemas/{name}", b.getSchema)
+	b.Handle("token", "POST /oauth/{version}/token", b.serveToken)
+	b.journalRoutes()
+	b.Control("POST /_sandbox/bulk", b.controlBulk)
 	b.Handle("unknown", "/", notFoundPage)
+}
+
+// typeRoutes serves one type under each of its names.
+func (b *Box) typeRoutes(t *objectType) {
+	for _, name := range slices.Compact([]string{t.plural, t.name, t.typeID}) {
+		b.objectRoutes(t, "/crm/objects/{version}/"+name)
+		properties := "/crm/properties/{version}/" + name
+		b.api("properties list", "GET "+properties, b.bind(t, b.listProperties))
+		b.api("property create", "POST "+properties, b.bind(t, b.createProperty))
+		b.api("property get", "GET "+properties+"/{name}", b.bind(t, b.getProperty))
+		b.api("property group list", "GET "+properties+"/groups", b.bind(t, b.listGroups))
+		b.api("property group create", "POST "+properties+"/groups", b.bind(t, b.createGroup))
+		b.api("pipelines", "GET /crm/pipelines/{version}/"+name, b.bind(t, b.listPipelines))
+	}
 }
 
 func (b *Box) objectRoutes(t *objectType, root string) {
@@ -188,6 +232,9 @@ func (b *Box) objectRoutes(t *objectType, root string) {
 	on("archive", "DELETE /{id}", b.archive)
 	on("search", "POST /search", b.search)
 	on("merge", "POST /merge", b.merge)
+	if t.name == "contact" {
+		on("gdpr-delete", "POST /gdpr-delete", b.gdprDelete)
+	}
 	on("batch read", "POST /batch/read", b.batchRead)
 	on("batch create", "POST /batch/create", b.batchCreate)
 	on("batch update", "POST /batch/update", b.batchUpdate)
@@ -203,7 +250,7 @@ func (b *Box) api(op, pattern string, h http.HandlerFunc) {
 			notFoundPage(w, r)
 			return
 		}
-		if r.Header.Get("Authorization") != "Bearer "+b.opts.Token {
+		if !b.mayCall(r) {
 			b.unauthorized(w)
 			return
 		}

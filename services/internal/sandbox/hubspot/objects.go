@@ -84,9 +84,14 @@ func names(r *http.Request, parameter string) []string {
 
 func (b *Box) get(t *objectType, w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
-	o, ok := b.state.follow(t, r.PathValue("id"))
+	id := b.state.survivor(t, r.PathValue("id"))
+	if by := r.URL.Query().Get("idProperty"); by != "" {
+		id = b.state.unique[uniqueKey(t, by, id)]
+	}
+	o, ok := b.state.peek(t, id)
+	ok = ok && o.Archived.IsZero()
 	if r.URL.Query().Get("archived") == "true" {
-		o, ok = b.state.Objects[t.plural][r.PathValue("id")]
+		o, ok = b.state.peek(t, r.PathValue("id"))
 		ok = ok && !o.Archived.IsZero()
 	}
 	var s shown
@@ -118,22 +123,27 @@ func (b *Box) list(t *objectType, w http.ResponseWriter, r *http.Request) {
 		}
 		limit = n
 	}
-	after := r.URL.Query().Get("after")
+	after, err := strconv.ParseInt("0"+r.URL.Query().Get("after"), 10, 64)
+	if err != nil {
+		b.fail(w, http.StatusBadRequest, problem{Category: validation, Message: "after is no valid cursor"})
+		return
+	}
+	archived := r.URL.Query().Get("archived") == "true"
 	b.mu.Lock()
 	results, next := []shown{}, ""
-	for _, id := range b.state.ids(t) {
-		if after != "" && compareIDs(id, after) <= 0 {
-			continue
+	b.state.each(t, after, func(o *object) bool {
+		if o.Archived.IsZero() == archived {
+			return true
 		}
 		if len(results) == limit {
 			next = results[limit-1].ID
-			break
+			return false
 		}
-		o := b.state.Objects[t.plural][id]
 		s := b.show(t, o, names(r, "properties"))
 		s.Associations = b.inline(t, o, names(r, "associations"))
 		results = append(results, s)
-	}
+		return true
+	})
 	b.mu.Unlock()
 	answer := map[string]any{"results": results}
 	if next != "" {
@@ -247,6 +257,7 @@ func (b *Box) archive(t *objectType, w http.ResponseWriter, r *http.Request) {
 // bury archives a record and ends its associations. The caller holds the
 // lock.
 func (b *Box) bury(t *objectType, o *object) {
+	b.state.indexUnique(b, t, o, false)
 	b.touch(o)
 	o.Archived = o.Modified
 	b.disconnectAll(t, o.ID)
@@ -267,8 +278,7 @@ func (b *Box) merge(t *objectType, w http.ResponseWriter, r *http.Request) {
 	both = both && ok && in.Primary != in.Other
 	var s shown
 	if both {
-		b.mergeInto(t, stays, goes)
-		s = b.show(t, stays, nil)
+		s = b.show(t, b.mergeInto(t, stays, goes), nil)
 		b.save()
 	}
 	b.mu.Unlock()
@@ -281,19 +291,41 @@ func (b *Box) merge(t *objectType, w http.ResponseWriter, r *http.Request) {
 
 // mergeInto fills the empty properties of the record that stays. The caller
 // holds the lock.
-func (b *Box) mergeInto(t *objectType, stays, goes *object) {
+func (b *Box) mergeInto(t *objectType, stays, goes *object) *object {
 	for name, v := range goes.Properties {
 		if stays.Properties[name] == "" {
 			stays.Properties[name] = v
 		}
 	}
-	b.touch(stays)
-	b.disconnectAll(t, goes.ID)
-	delete(b.state.Objects[t.plural], goes.ID)
-	if b.state.Merged[t.plural] == nil {
-		b.state.Merged[t.plural] = map[string]string{}
+	gone := []*object{goes}
+	survivor := stays
+	if b.opts.MergeMakesNew {
+		survivor = b.newObject(t, "", stays.Properties)
+		gone = append(gone, stays)
 	}
-	b.state.Merged[t.plural][goes.ID] = stays.ID
-	b.Effect(t.name+" merged", goes.ID)
-	b.notifyMerged(t, stays, goes)
+	b.touch(survivor)
+	for _, o := range gone {
+		b.moveLinks(t, o.ID, survivor.ID)
+		b.remove(t, o)
+		if b.state.Merged[t.plural] == nil {
+			b.state.Merged[t.plural] = map[string]string{}
+		}
+		b.state.Merged[t.plural][o.ID] = survivor.ID
+		b.Effect(t.name+" merged", o.ID)
+	}
+	b.state.indexUnique(b, t, survivor, true)
+	b.notifyMerged(t, stays, goes, survivor)
+	return survivor
+}
+
+// moveLinks lets the associations of a record that is merged away follow.
+func (b *Box) moveLinks(t *objectType, from, to string) {
+	for _, other := range b.types {
+		for _, id := range b.linked(t, from, other) {
+			b.connect(t, to, other, id, nil, false)
+			a, z := ref(t, from), ref(other, id)
+			delete(b.state.Links[a], z)
+			delete(b.state.Links[z], a)
+		}
+	}
 }

@@ -51,7 +51,7 @@ func fits(typ, field string) bool {
 
 func (b *Box) createProperty(t *objectType, w http.ResponseWriter, r *http.Request) {
 	var p property
-	if !b.read(w, r, &p) {
+	if !b.allowed(w, "crm.schemas."+t.plural+".write") || !b.read(w, r, &p) {
 		return
 	}
 	if !nameForm.MatchString(p.Name) || p.Label == "" || p.GroupName == "" || !fits(p.Type, p.FieldType) {
@@ -107,7 +107,7 @@ func (b *Box) listGroups(t *objectType, w http.ResponseWriter, _ *http.Request) 
 
 func (b *Box) createGroup(t *objectType, w http.ResponseWriter, r *http.Request) {
 	var in struct{ Name, Label string }
-	if !b.read(w, r, &in) {
+	if !b.allowed(w, "crm.schemas."+t.plural+".write") || !b.read(w, r, &in) {
 		return
 	}
 	if !nameForm.MatchString(in.Name) || in.Label == "" {

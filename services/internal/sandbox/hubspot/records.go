@@ -13,6 +13,8 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 // those that really changed. The caller holds the lock.
 func (b *Box) assign(t *objectType, o *object, props map[string]string) []string {
 	var changed []string
+	b.state.indexUnique(b, t, o, false)
+	defer b.state.indexUnique(b, t, o, true)
 	for _, name := range sortedKeys(props) {
 		p, _ := b.property(t, name)
 		value := normal(p, props[name])
@@ -46,6 +48,7 @@ func (b *Box) newObject(t *objectType, id string, props map[string]string) *obje
 		o.Properties["pipeline"] = "default"
 	}
 	b.state.put(t, o)
+	b.state.indexUnique(b, t, o, true)
 	return o
 }
 
@@ -56,11 +59,8 @@ func (b *Box) twin(t *objectType, o *object, props map[string]string) (string, b
 		if !p.Unique || props[name] == "" {
 			continue
 		}
-		for _, id := range b.state.ids(t) {
-			other := b.state.Objects[t.plural][id]
-			if (o == nil || o.ID != id) && other.Properties[name] == props[name] {
-				return id, true
-			}
+		if id := b.state.unique[uniqueKey(t, name, props[name])]; id != "" && (o == nil || o.ID != id) {
+			return id, true
 		}
 	}
 	return "", false

@@ -52,7 +52,7 @@ func (b *Box) seed(object, id string, props, more map[string]string) (string, er
 	if !ok {
 		return "", fmt.Errorf("hubspotbox: unknown object %q", object)
 	}
-	if _, exists := b.state.Objects[t.plural][id]; exists {
+	if _, exists := b.state.peek(t, id); exists {
 		return id, nil
 	}
 	if strings.Trim(id, "0123456789") != "" {
@@ -192,11 +192,12 @@ func (b *Box) Restore(object, id string) error {
 	if !ok {
 		return fmt.Errorf("hubspotbox: unknown object %q", object)
 	}
-	o, ok := b.state.Objects[t.plural][id]
+	o, ok := b.state.peek(t, id)
 	if !ok || o.Archived.IsZero() {
 		return fmt.Errorf("hubspotbox: %s %s is not archived", object, id)
 	}
 	o.Archived = time.Time{}
+	b.state.indexUnique(b, t, o, true)
 	b.notifyRestored(t, o)
 	b.save()
 	return nil
@@ -207,9 +208,9 @@ func (b *Box) Restore(object, id string) error {
 func (b *Box) Purge(object, id string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	t, _, err := b.find(object, id)
+	t, o, err := b.find(object, id)
 	if err == nil {
-		delete(b.state.Objects[t.plural], id)
+		b.remove(t, o)
 		b.save()
 	}
 	return err

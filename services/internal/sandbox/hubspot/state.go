@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +34,13 @@ type state struct {
 	// Properties and Groups are the portal's own, by type and name.
 	Properties map[string]map[string]property `json:"properties"`
 	Groups     map[string]map[string]string   `json:"groups"`
+	// Schemas are the portal's own types.
+	Schemas []Schema `json:"schemas,omitempty"`
+	// Journal is what happened, as files; Subscriptions what goes into it.
+	Journal       []journalFile         `json:"journal,omitempty"`
+	Subscriptions []journalSubscription `json:"subscriptions,omitempty"`
+
+	index
 }
 
 // firstID keeps ids that HubSpot gives apart from those that seeds choose.
@@ -44,6 +50,7 @@ func newState() state {
 	return state{
 		NextID: firstID, NextEvent: 1, Objects: map[string]map[string]*object{}, Merged: map[string]map[string]string{},
 		Links: map[string]map[string][]int{}, Properties: map[string]map[string]property{}, Groups: map[string]map[string]string{},
+		index: newIndex(),
 	}
 }
 
@@ -76,44 +83,6 @@ func (s *state) newID() string {
 	return strconv.FormatInt(s.NextID, 10)
 }
 
-// put stores an object.
-func (s *state) put(t *objectType, o *object) {
-	if s.Objects[t.plural] == nil {
-		s.Objects[t.plural] = map[string]*object{}
-	}
-	s.Objects[t.plural][o.ID] = o
-}
-
-// live returns a record that is not archived.
-func (s *state) live(t *objectType, id string) (*object, bool) {
-	o, ok := s.Objects[t.plural][id]
-	return o, ok && o.Archived.IsZero()
-}
-
-// follow is live for calls that accept the id of a record merged away.
-func (s *state) follow(t *objectType, id string) (*object, bool) {
-	for range len(s.Merged[t.plural]) + 1 {
-		next, ok := s.Merged[t.plural][id]
-		if !ok {
-			break
-		}
-		id = next
-	}
-	return s.live(t, id)
-}
-
-// ids returns the ids of live records in the order they were made.
-func (s *state) ids(t *objectType) []string {
-	var all []string
-	for id, o := range s.Objects[t.plural] {
-		if o.Archived.IsZero() {
-			all = append(all, id)
-		}
-	}
-	slices.SortFunc(all, compareIDs)
-	return all
-}
-
 // compareIDs orders numeric ids.
 func compareIDs(a, b string) int {
 	if len(a) != len(b) {
@@ -129,6 +98,7 @@ func (b *Box) touch(o *object) {
 		now = o.Modified.Add(time.Millisecond)
 	}
 	o.Modified = now
+	b.state.revision++
 }
 
 // dump is what GET /_sandbox/objects shows.
@@ -136,8 +106,7 @@ func (b *Box) dump() map[string]any {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	all := map[string]any{"associations": cloneLinks(b.state.Links)}
-	for i := range b.types {
-		t := &b.types[i]
+	for _, t := range b.types {
 		objects := map[string]any{}
 		for id, o := range b.state.Objects[t.plural] {
 			objects[id] = maps.Clone(o.Properties)

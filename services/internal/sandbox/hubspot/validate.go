@@ -2,6 +2,7 @@ package hubspotbox
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,6 +62,13 @@ func (b *Box) validate(t *objectType, o *object, props map[string]string, versio
 			bad("dealstage", "INVALID_OPTION", "%s was not one of the allowed options", props["dealstage"])
 		}
 	}
+	if _, ok := props["hs_invoice_status"]; o != nil && ok && t.name == "invoice" && props["hs_invoice_status"] == "open" &&
+		(len(b.linkedTo(t, o.ID, "contact")) != 1 || len(b.linkedTo(t, o.ID, "line_item")) == 0) {
+		bad("hs_invoice_status", "INVOICE_NOT_READY", "an open invoice needs one contact and a line item")
+	}
+	if t.name == "invoice" && after("hs_currency") == "" {
+		bad("hs_currency", "MISSING_REQUIRED_PROPERTY", "hs_currency is required")
+	}
 	if version == enforcing {
 		for _, r := range b.rules {
 			if r.object == t.name && after(r.when) == r.value && after(r.required) == "" {
@@ -82,6 +90,10 @@ func wrongValue(p property, value string) string {
 	case typeDate, typeDateTime:
 		if _, err := parseTime(value); err != nil {
 			return "INVALID_DATE"
+		}
+	case typeEnum:
+		if len(p.Options) > 0 && !slices.ContainsFunc(p.Options, func(o option) bool { return o.Value == value }) {
+			return "INVALID_OPTION"
 		}
 	case typeBool:
 		if value != "true" && value != "false" {

@@ -55,7 +55,11 @@ func SignV2(secret, method, uri string, body []byte) string {
 // notify queues a notification; what is queued within the Gather time goes
 // out together. The caller holds the lock.
 func (b *Box) notify(t *objectType, happened string, at time.Time, extra notification) {
-	if b.opts.WebhookURL == "" || b.closed {
+	if b.closed {
+		return
+	}
+	b.journal(t, happened, at, extra)
+	if b.opts.WebhookURL == "" {
 		return
 	}
 	about := t.name
@@ -143,11 +147,16 @@ func (b *Box) notifyRestored(t *objectType, o *object) {
 	b.notify(t, "restore", b.opts.Now(), notification{"objectId": number(o.ID)})
 }
 
-func (b *Box) notifyMerged(t *objectType, stays, goes *object) {
-	b.notify(t, "merge", stays.Modified, notification{
-		"objectId": number(stays.ID), "primaryObjectId": number(stays.ID), "mergedObjectIds": []int64{number(goes.ID)},
+// notifyMerged names the new record where the merge made one.
+func (b *Box) notifyMerged(t *objectType, stays, goes, survivor *object) {
+	n := notification{
+		"objectId": number(survivor.ID), "primaryObjectId": number(stays.ID), "mergedObjectIds": []int64{number(goes.ID)},
 		"newObjectId": nil, "numberOfPropertiesMoved": len(goes.Properties),
-	})
+	}
+	if survivor != stays {
+		n["newObjectId"] = number(survivor.ID)
+	}
+	b.notify(t, "merge", survivor.Modified, n)
 }
 
 // notifyLinked sends one notification from either side.
@@ -157,7 +166,7 @@ func (b *Box) notifyLinked(from *objectType, id string, to *objectType, toID str
 }
 
 func (b *Box) notifySide(from *objectType, id string, to *objectType, toID string, primary, removed bool) {
-	p, _ := pairOf(from, to)
+	p, _ := b.pairOf(from, to)
 	n := notification{
 		"associationType": strings.ToUpper(from.name + "_to_" + to.name), "fromObjectId": number(id), "toObjectId": number(toID),
 		"associationRemoved": removed, "isPrimaryAssociation": primary,
