@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -123,6 +124,19 @@ func IsOutcome(m Stored) bool {
 	t := m.Header[headerType]
 	return len(t) > 0 && events.Event{Type: t[0]}.IsOutcome()
 }
+
+// headerReplay marks an event that is published again as it stood.
+const headerReplay = "spoke-replay"
+
+// ReplayOf makes the message that publishes a stored event again.
+func ReplayOf(m Stored) Message {
+	h := OwnHeader(m.Header)
+	h[headerReplay] = []string{strconv.FormatUint(m.Seq, 10)}
+	return Message{Subject: m.Subject, Data: m.Data, Header: h}
+}
+
+// IsReplay reports whether a message is an event published again by ReplayOf.
+func IsReplay(m Stored) bool { return len(m.Header[headerReplay]) > 0 }
 
 // OwnHeader keeps the trace context of a stored message for publishing it
 // again, and leaves out what the server added.

@@ -61,6 +61,32 @@ func (b *Bus) Read(ctx context.Context, stream, filter string, from uint64, limi
 	return got, nil
 }
 
+// Since returns the sequence of the first message that matches the filter and
+// was stored at or after a time; 0 when there is none. A zero time is the
+// beginning of the stream.
+func (b *Bus) Since(ctx context.Context, stream, filter string, t time.Time) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	from := jetstreamext.GetBatchSeq(1)
+	if !t.IsZero() {
+		from = jetstreamext.GetBatchStartTime(t)
+	}
+	msgs, err := jetstreamext.GetBatch(ctx, b.js, stream, 1, from, jetstreamext.GetBatchSubject(filter))
+	if err != nil {
+		return 0, fmt.Errorf("bus: read %s: %w", stream, err)
+	}
+	for m, err := range msgs {
+		if errors.Is(err, jetstreamext.ErrNoMessages) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, fmt.Errorf("bus: read %s: %w", stream, err)
+		}
+		return m.Sequence, nil
+	}
+	return 0, whole(ctx, stream)
+}
+
 // Flush waits until the server has taken everything that was sent before,
 // such as acks.
 func (b *Bus) Flush() error {

@@ -28,6 +28,8 @@ type commands struct {
 	Map    mapCmd    `cmd:"" help:"Work on flows."`
 
 	Quarantine quarantineCmd `cmd:"" help:"Mend what could not be done."`
+	Replay     replayCmd     `cmd:"" help:"Go once more over events that were heard: into merge, or forced to one connection."`
+	Resync     resyncCmd     `cmd:"" help:"Assert anew what a connection should hold."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }

@@ -52,9 +52,14 @@ func (s *Source) Fetch(ctx context.Context, limit int, wait time.Duration) (feed
 		}
 		return feed.Batch{}, unlessStopped(ctx, err)
 	}
-	b := feed.Batch{Messages: make([]feed.Message, len(got)), Ack: s.ack}
-	for i, m := range got {
-		b.Messages[i] = message(s.id, m.Stored)
+	b := feed.Batch{Messages: make([]feed.Message, 0, len(got)), Ack: s.ack}
+	for _, m := range got {
+		if !bus.IsReplay(m.Stored) { // its row was made when it came first
+			b.Messages = append(b.Messages, message(s.id, m.Stored))
+		}
+	}
+	if len(b.Messages) == 0 && len(got) > 0 {
+		return feed.Batch{}, s.ack(ctx)
 	}
 	return b, nil
 }
