@@ -143,6 +143,9 @@ const (
 	StateDone        State = "done"        // the vendor holds what we want
 	StateHeld        State = "held"        // waits for a dependency
 	StateQuarantined State = "quarantined" // refused; a person must look
+	// StateNeeded is no state of a document: a document of the same connection
+	// waits for the object, which is only written on demand.
+	StateNeeded State = "needed"
 )
 
 // Outcome is what came of one desired document: the data of a `written`

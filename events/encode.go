@@ -33,6 +33,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 	}{
 		{"docs", r.Docs, len(r.Docs) == 0},
 		{"wanted", r.Wanted, len(r.Wanted) == 0},
+		{"needed", r.Needed, len(r.Needed) == 0},
 		{"deleted", r.Deleted, r.Deleted == nil},
 	} {
 		if part.omit {

@@ -54,6 +54,7 @@ func examples(t *testing.T) map[string]any {
 				At: noon, Event: "w1", Gone: mark,
 			}},
 			Wanted: map[string]events.Want{"netsuite/salesOrder": {Hash: sealed.Hash, Flow: "netsuite-sales-order"}},
+			Needed: []string{"netsuite/customer"},
 		},
 	}
 }

@@ -18,6 +18,9 @@ type Record struct {
 	// Wanted holds, per connection and object type, the hash of the desired
 	// document that was last published.
 	Wanted map[string]Want `json:"wanted,omitempty"`
+	// Needed holds the DocKeys of the objects that documents of the same
+	// connection refer to, sorted. A flow that is on demand writes only these.
+	Needed []string `json:"needed,omitempty"`
 	// Deleted is set while the object is deleted: at the hub, or everywhere
 	// when the hub does not have it.
 	Deleted *Mark `json:"deleted,omitempty"`

@@ -82,12 +82,12 @@ func storedTypes() map[reflect.Type]*jsonschema.Schema {
 		reflect.TypeFor[events.Fields]():   ref("fields"),
 		reflect.TypeFor[map[string]any]():  ref("document"),
 		reflect.TypeFor[events.Entity]():   anyEntity(),
-		reflect.TypeFor[events.Op]():       enum(
+		reflect.TypeFor[events.Op](): enum(
 			events.OpChanged, events.OpDeleted, events.OpRestored, events.OpMerged, events.OpErased),
 		reflect.TypeFor[events.DesiredOp](): enum(
 			events.DesiredUpsert, events.DesiredVoid, events.DesiredDelete),
 		reflect.TypeFor[events.State](): enum(
-			events.StateSeen, events.StateDone, events.StateHeld, events.StateQuarantined),
+			events.StateSeen, events.StateDone, events.StateHeld, events.StateQuarantined, events.StateNeeded),
 		reflect.TypeFor[events.Effect](): enum(
 			events.EffectCreated, events.EffectUpdated, events.EffectUnchanged, events.EffectVoided, events.EffectDeleted),
 	}
@@ -108,9 +108,9 @@ func storedDefs() map[string]*jsonschema.Schema {
 // them.
 func givenTypes() map[reflect.Type]*jsonschema.Schema {
 	return map[reflect.Type]*jsonschema.Schema{
-		reflect.TypeFor[events.Money]():   ref("money"),
-		reflect.TypeFor[events.Decimal](): ref("decimal"),
-		reflect.TypeFor[events.Link]():    ref("link"),
+		reflect.TypeFor[events.Money]():     ref("money"),
+		reflect.TypeFor[events.Decimal]():   ref("decimal"),
+		reflect.TypeFor[events.Link]():      ref("link"),
 		reflect.TypeFor[[]events.Line]():    {Type: "array", Items: ref(events.KindLines.ItemName())},
 		reflect.TypeFor[[]events.Applied](): {Type: "array", Items: ref(events.KindApplied.ItemName())},
 		reflect.TypeFor[map[string]any](): {

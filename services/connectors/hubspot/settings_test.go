@@ -119,7 +119,7 @@ func flows(t *testing.T, targets ...mapping.Target) *mapping.Set {
 			return err
 		}
 		text, err := fs.ReadFile(k.Flows, path)
-		files = append(files, mapping.File{Name: path, Text: text, Connection: "hubspot"})
+		files = append(files, mapping.File{Name: path, Text: text, Connections: []string{"hubspot"}})
 		return err
 	}))
 	set, err := mapping.Compile(files, append(targets, mapping.Target{Name: "hubspot", Kind: k}))

@@ -20,7 +20,7 @@ func TestDefaultFlowsCompile(t *testing.T) {
 	for _, name := range names {
 		text, err := fs.ReadFile(kind.Flows, name)
 		require.NoError(t, err)
-		files = append(files, mapping.File{Name: name, Text: text, Connection: "quickbooks"})
+		files = append(files, mapping.File{Name: name, Text: text, Connections: []string{"quickbooks"}})
 	}
 	_, err = mapping.Compile(files, []mapping.Target{{Name: "quickbooks", Kind: kind}})
 	require.NoError(t, err)

@@ -97,7 +97,7 @@ func compiled(t testing.TB) *mapping.Set {
 	for _, name := range names {
 		text, err := fs.ReadFile(k.Flows, name)
 		require.NoError(t, err)
-		files = append(files, mapping.File{Name: name, Text: text, Connection: "stripe"})
+		files = append(files, mapping.File{Name: name, Text: text, Connections: []string{"stripe"}})
 	}
 	set, err := mapping.Compile(files, []mapping.Target{{Name: "stripe", Kind: k}})
 	require.NoError(t, err)

@@ -112,7 +112,8 @@ func openSink(ctx context.Context, e *Env, service, name string, meter *sink.Met
 	if configured := e.Config.Connections[name].Settle; configured != nil {
 		settle = *configured
 	}
-	s, err := sink.New(ctx, sink.Config{Tenant: e.Config.Tenant, Connection: name, Kind: kind, Settle: settle, Owner: e.owner},
+	s, err := sink.New(ctx, sink.Config{Tenant: e.Config.Tenant, Connection: name, Kind: kind, Settle: settle, Owner: e.owner,
+		OnDemand: func(object string) bool { return e.Flows.OnDemand(name, object) }},
 		sink.Deps{Bus: e.Bus, Target: c.Target, Log: e.Log, Tracer: e.Tracer(service), Meter: meter})
 	if err != nil {
 		return nil, fmt.Errorf("connection %s: %w", name, err)

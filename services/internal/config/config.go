@@ -35,6 +35,9 @@ type Config struct {
 	HTTP        HTTP                  `yaml:"http"`
 	Connections map[string]Connection `yaml:"connections"`
 	Upstreams   map[string]Upstream   `yaml:"upstreams"`
+	// Routing says, per kind of vendor with several connections and per entity,
+	// which of them a record belongs to, for the default flows.
+	Routing map[string]ast.Node `yaml:"routing"`
 	// Flows are files or patterns, relative to the configuration file.
 	Flows     []string                          `yaml:"flows"`
 	Policy    map[events.Entity]map[string]Rule `yaml:"policy"`
@@ -250,6 +253,7 @@ func (c *Config) validate() error {
 		c.validateSync(n, report)
 		c.validateLimits(n, report)
 	}
+	c.validateRouting(report)
 	if hubs > 1 {
 		report("connections: %d are hubs, want at most one", hubs)
 	}

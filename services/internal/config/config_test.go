@@ -74,6 +74,9 @@ func TestProblemsSayWhereAndWhat(t *testing.T) {
 		"share":           {"connections: {a: {kind: erp, limits: {background: 2}}}\n", "a.limits.background is 2: want a share"},
 		"pool":            {"connections: {a: {kind: erp, limits: {pools: {x: {burst: 1}}}}}\n", `erp has no pool "x": it has none`},
 		"shared budget":   {"connections: {a: {kind: erp, limits: {shared_as: s}}, b: {kind: crm, limits: {shared_as: s}}}\n", "connection a shares \"s\" and is of another kind"},
+		"routing one":     {"connections: {a: {kind: erp}}\nrouting: {erp: {deal: '\"a\"'}}\n", "routing.erp: chooses among connections of the kind erp, and there are 1"},
+		"routing entity":  {"connections: {a: {kind: erp}, b: {kind: erp}}\nrouting: {erp: {deals: '\"a\"'}}\n", "routing.erp.deals: no such entity"},
+		"routing form":    {"connections: {a: {kind: erp}, b: {kind: erp}}\nrouting: {erp: yes}\n", "routing.erp: want a mapping of entities to rules"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

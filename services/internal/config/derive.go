@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/goccy/go-yaml/ast"
+
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/hub"
@@ -85,16 +87,9 @@ func (c *Config) CompileFlows() (*mapping.Set, error) {
 }
 
 func (c *Config) flowFiles() ([]mapping.File, error) {
-	var files []mapping.File
-	for _, name := range c.ConnectionNames() {
-		if use := c.Connections[name].DefaultFlows; use != nil && !*use {
-			continue
-		}
-		defaults, err := defaultFlows(name, c.Kind(name))
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, defaults...)
+	files, err := c.defaultFiles()
+	if err != nil {
+		return nil, err
 	}
 	for _, pattern := range c.Flows {
 		if !filepath.IsAbs(pattern) {
@@ -115,7 +110,63 @@ func (c *Config) flowFiles() ([]mapping.File, error) {
 	return files, nil
 }
 
-func defaultFlows(connection string, k connector.Kind) ([]mapping.File, error) {
+// defaultFiles returns the default flows of each kind once, for all of its
+// connections that want them.
+func (c *Config) defaultFiles() ([]mapping.File, error) {
+	byKind := map[string][]string{}
+	for _, name := range c.ConnectionNames() {
+		if use := c.Connections[name].DefaultFlows; use == nil || *use {
+			k := c.Kind(name)
+			byKind[k.Name] = append(byKind[k.Name], name)
+		}
+	}
+	var files []mapping.File
+	for _, kind := range slices.Sorted(maps.Keys(byKind)) {
+		connections := byKind[kind]
+		routes := c.Routing[kind]
+		if len(connections) > 1 && routes == nil && c.Kind(connections[0]).Flows != nil {
+			return nil, fmt.Errorf("%s: connections %s are of one kind, and its default flows can't tell where a record belongs: "+
+				"say it with routing.%s, such as {deal: 'deal.amount.currency == \"EUR\" ? %q : %q'}, or set default_flows: false on all but one of them",
+				c.file, strings.Join(connections, ", "), kind, connections[0], connections[1])
+		}
+		defaults, err := defaultFlows(connections, c.Kind(connections[0]))
+		if err != nil {
+			return nil, err
+		}
+		for i := range defaults {
+			defaults[i].Routes = mapping.Routes{File: c.file, Text: c.text, Node: routes}
+		}
+		files = append(files, defaults...)
+	}
+	return files, nil
+}
+
+// validateRouting checks that rules are where they choose something.
+func (c *Config) validateRouting(report func(string, ...any)) {
+	for _, kind := range slices.Sorted(maps.Keys(c.Routing)) {
+		n := 0
+		for _, name := range c.ConnectionNames() {
+			if c.Connections[name].Kind == kind {
+				n++
+			}
+		}
+		if n < 2 {
+			report("routing.%s: chooses among connections of the kind %s, and there are %d", kind, kind, n)
+		}
+		rules, ok := c.Routing[kind].(ast.MapNode)
+		if !ok {
+			report("routing.%s: want a mapping of entities to rules, such as {deal: …}", kind)
+			continue
+		}
+		for it := rules.MapRange(); it.Next(); {
+			if e := events.Entity(it.Key().GetToken().Value); !e.Known() {
+				report("routing.%s.%s: no such entity", kind, e)
+			}
+		}
+	}
+}
+
+func defaultFlows(connections []string, k connector.Kind) ([]mapping.File, error) {
 	if k.Flows == nil {
 		return nil, nil
 	}
@@ -135,7 +186,7 @@ func defaultFlows(connection string, k connector.Kind) ([]mapping.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		files = append(files, mapping.File{Name: k.Name + "/" + n, Text: text, Connection: connection})
+		files = append(files, mapping.File{Name: k.Name + "/" + n, Text: text, Connections: connections})
 	}
 	return files, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/spoke-sync/spoke/events"
@@ -244,6 +245,10 @@ func (m *merger) deleted() *events.Mark {
 
 func (m *merger) outcome(id string, o events.Outcome) {
 	key := o.External().DocKey()
+	if o.State == events.StateNeeded {
+		m.need(key)
+		return
+	}
 	doc, known := m.rec.Docs[key]
 	if !known {
 		doc = events.Doc{Connection: o.Connection, Object: o.Object, Entity: o.Entity}
@@ -275,6 +280,17 @@ func (m *merger) outcome(id string, o events.Outcome) {
 	m.touch(o.At)
 }
 
+// need notes that documents of a connection refer to an object there. That is
+// never taken back: whoever was invoiced once stays a customer.
+func (m *merger) need(key string) {
+	at, known := slices.BinarySearch(m.rec.Needed, key)
+	if known {
+		return
+	}
+	m.rec.Needed = slices.Insert(slices.Clone(m.rec.Needed), at, key)
+	m.dirty = true
+}
+
 // rank orders the states that one document passes through: what was held or
 // set apart may still be done.
 func rank(s events.State) int {
@@ -285,7 +301,7 @@ func rank(s events.State) int {
 		return 2
 	case events.StateDone:
 		return 3
-	case events.StateSeen:
+	case events.StateSeen, events.StateNeeded:
 	}
 	return 0
 }

@@ -5,7 +5,8 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/mapping"
 )
 
-// Failure is a flow that could not be evaluated for a record.
+// Failure is a flow that could not be evaluated for a record, or whose rule
+// chooses another connection than the one that has the object.
 type Failure struct {
 	Flow *mapping.Flow
 	Err  error
@@ -19,11 +20,10 @@ func Route(r events.Record, flows []*mapping.Flow, again ...events.Route) (route
 	r = cloneWanted(r)
 	for _, f := range flows {
 		d, emit, err := route(&r, f)
-		switch {
-		case err != nil:
+		if err != nil {
 			failed = append(failed, Failure{Flow: f, Err: err})
-			continue
-		case d.Hash == "": // nothing is wanted
+		}
+		if d.Hash == "" { // nothing is wanted
 			continue
 		}
 		for _, a := range again {
@@ -48,10 +48,11 @@ func cloneWanted(r events.Record) events.Record {
 	return r
 }
 
-// route evaluates one flow. emit is false when nothing new is wanted.
+// route evaluates one flow to one connection. An error beside a document is
+// that of the rule that chooses the connection.
 func route(r *events.Record, f *mapping.Flow) (d events.Desired, emit bool, err error) {
 	doc := r.Docs[f.DocKey()]
-	if f.Existing && doc.ID == "" {
+	if f.Existing && doc.ID == "" || f.OnDemand && !demanded(r, f) {
 		return d, false, nil
 	}
 	last, before := r.Wanted[f.DocKey()]
@@ -60,6 +61,13 @@ func route(r *events.Record, f *mapping.Flow) (d events.Desired, emit bool, err 
 		return d, false, err
 	}
 	applies = applies && r.Deleted == nil
+	if f.Routed() {
+		connection, problem := account(r, f, applies)
+		if connection != f.Connection {
+			return d, false, problem
+		}
+		err = problem
+	}
 	d = events.Desired{
 		Tenant: r.Tenant, Connection: f.Connection, Object: f.Object.Name, Entity: f.Object.Entity,
 		Record: r.Key, Flow: f.Name, Op: events.DesiredUpsert, KnownID: doc.ID, Reason: "changed",
@@ -67,19 +75,23 @@ func route(r *events.Record, f *mapping.Flow) (d events.Desired, emit bool, err 
 	if !applies {
 		op, leave := leaving(f.OnLeave)
 		if !before || !leave {
-			return d, false, nil
+			return d, false, err
 		}
 		d.Op, d.Reason = op, "left"
-	} else if d.Fields, err = f.Fields(r); err != nil {
-		return d, false, err
+	} else {
+		fields, problem := f.Fields(r)
+		if problem != nil {
+			return d, false, problem
+		}
+		d.Fields = fields
 	}
 	if d.Op == events.DesiredUpsert && len(d.Fields) == 0 {
-		return d, false, nil
+		return d, false, err
 	}
 	if err := d.Seal(); err != nil {
 		return d, false, err
 	}
-	return d, !before || d.Hash != last.Hash, nil
+	return d, !before || d.Hash != last.Hash, err
 }
 
 func leaving(l mapping.Leave) (events.DesiredOp, bool) {

@@ -93,11 +93,7 @@ func (c *compiler) program(env *cel.Env, text string, line, column int) (cel.Pro
 	ast, issues := env.Compile(text)
 	if issues.Err() != nil {
 		for _, e := range issues.Errors() {
-			at := c.src.at(line, column+e.Location.Column(), c.explain(text, e.Message))
-			if n := e.Location.Line(); n > 1 {
-				at = c.src.at(line+n-1, e.Location.Column()+1, c.explain(text, e.Message))
-			}
-			c.problems = append(c.problems, at)
+			c.problems = append(c.problems, c.src.within(line, column, e.Location, c.explain(text, e.Message)))
 		}
 		return nil, nil
 	}

@@ -18,9 +18,12 @@ import (
 type File struct {
 	Name string
 	Text []byte
-	// Connection is where flows without `to:` go: the connection that brought
-	// the file as one of its default mappings.
-	Connection string
+	// Connections are where flows without `to:` go: those that brought the
+	// file as one of their default mappings.
+	Connections []string
+	// Routes choose among Connections where there are several: a mapping of
+	// entities to rules. A flow from an entity without one is on demand.
+	Routes Routes
 }
 
 // Compile type-checks every flow of the files against the targets. It returns
@@ -34,6 +37,9 @@ func Compile(files []File, targets []Target) (*Set, error) {
 	for _, f := range files {
 		c.file(f, set)
 	}
+	if len(c.problems) == 0 {
+		c.checkDemand(set)
+	}
 	if err := c.problems.orNil(); err != nil {
 		return nil, err
 	}
@@ -42,12 +48,14 @@ func Compile(files []File, targets []Target) (*Set, error) {
 
 type compiler struct {
 	targets  map[string]Target
+	kinds    kindNames
 	types    *typeSystem
 	envs     map[events.Entity]*cel.Env
 	src      *source
 	problems Diagnostics
 	names    map[string]string // flow name → file
 	writes   map[string]string // entity + target → flow name
+	demanded []demanded
 }
 
 func newCompiler(targets []Target) (*compiler, error) {
@@ -55,8 +63,17 @@ func newCompiler(targets []Target) (*compiler, error) {
 	byName := make(map[string]Target, len(targets))
 	for _, t := range targets {
 		byName[t.Name] = t
+	}
+	kinds := kindNames{}
+	for _, t := range targets {
+		var objects []Object
 		for _, o := range t.Kind.Objects {
-			sys.Connections[t.Name] = append(sys.Connections[t.Name], Object{o.Name, o.Entity})
+			objects = append(objects, Object{o.Name, o.Entity})
+		}
+		sys.Connections[t.Name] = objects
+		if _, taken := byName[t.Kind.Name]; !taken {
+			kinds[t.Kind.Name] = append(kinds[t.Kind.Name], t.Name)
+			sys.Connections[t.Kind.Name] = objects
 		}
 	}
 	ts, err := newTypeSystem(sys)
@@ -64,7 +81,7 @@ func newCompiler(targets []Target) (*compiler, error) {
 		return nil, fmt.Errorf("mapping: %w", err)
 	}
 	c := &compiler{
-		targets: byName, types: ts, envs: map[events.Entity]*cel.Env{},
+		targets: byName, kinds: kinds, types: ts, envs: map[events.Entity]*cel.Env{},
 		names: map[string]string{}, writes: map[string]string{},
 	}
 	return c, nil
@@ -88,7 +105,7 @@ func (c *compiler) file(f File, set *Set) {
 	docs, problems := c.src.documents(f.Text)
 	c.problems = append(c.problems, problems...)
 	for _, entries := range docs {
-		if flow := c.flow(f, entries); flow != nil {
+		for _, flow := range c.flow(f, entries) {
 			set.flows[flow.From] = append(set.flows[flow.From], flow)
 		}
 	}
@@ -98,10 +115,11 @@ func (c *compiler) fail(n ast.Node, format string, args ...any) {
 	c.problems = append(c.problems, c.src.atNode(n, fmt.Sprintf(format, args...)))
 }
 
-var flowKeys = []string{"flow", "from", "when", "to", "object", "create", "on_leave", "fields"}
+var flowKeys = []string{"flow", "from", "when", "to", "route", "on_demand", "object", "create", "on_leave", "fields"}
 
-// flow compiles one document. It returns nil when there were problems.
-func (c *compiler) flow(file File, entries []entry) *Flow {
+// flow compiles one document: a Flow for each connection that it names. It
+// returns nothing when there were problems.
+func (c *compiler) flow(file File, entries []entry) []*Flow {
 	before := len(c.problems)
 	byKey := map[string]entry{}
 	for _, e := range entries {
@@ -112,7 +130,7 @@ func (c *compiler) flow(file File, entries []entry) *Flow {
 		byKey[e.key] = e
 	}
 	first := entries[0].node
-	f := &Flow{File: file.Name, Connection: file.Connection, OnLeave: LeaveKeep}
+	f := &Flow{File: file.Name, To: file.Connections, OnLeave: LeaveKeep, kinds: c.kinds}
 	c.header(f, byKey, first)
 	if len(c.problems) > before {
 		return nil
@@ -125,16 +143,35 @@ func (c *compiler) flow(file File, entries []entry) *Flow {
 	if w, ok := byKey["when"]; ok {
 		f.when = c.condition(env, w)
 	}
-	if e, ok := byKey["fields"]; ok {
-		f.fields = c.fields(env, f, f.Object.Fields, f.Object.Open, e)
-	} else {
+	c.choice(env, f, file, byKey, first)
+	if _, ok := byKey["fields"]; !ok {
 		c.fail(first, "flow %s has no fields", f.Name)
+		return nil
 	}
-	c.claim(f, first)
+	c.name(f, first)
+	all := make([]*Flow, 0, len(f.To))
+	for _, connection := range f.To {
+		one := *f
+		one.Connection = connection
+		if one.Object, _ = c.targets[connection].Kind.Object(f.Object.Name); len(all) == 0 || !c.alike(all[0], &one) {
+			one.fields = c.fields(env, &one, one.Object.Fields, one.Object.Open, byKey["fields"])
+		} else {
+			one.fields = all[0].fields
+		}
+		c.claim(&one, first)
+		all = append(all, &one)
+	}
 	if len(c.problems) > before {
 		return nil
 	}
-	return f
+	return all
+}
+
+// alike reports whether two connections are of a kind that has the same fields
+// at both, so that problems are told once.
+func (c *compiler) alike(a, b *Flow) bool {
+	x, y := c.targets[a.Connection].Kind, c.targets[b.Connection].Kind
+	return x.Name == y.Name && x.For == nil && y.For == nil
 }
 
 // header reads everything but the expressions.
@@ -148,22 +185,24 @@ func (c *compiler) header(f *Flow, byKey map[string]entry, first ast.Node) {
 		}
 		c.fail(byKey["from"].value, "%q is no entity: one of %s%s", f.From, strings.Join(names, ", "), closest(string(f.From), names))
 	}
-	if _, ok := byKey["to"]; ok {
-		f.Connection = c.word(byKey, "to", first)
+	if to, ok := byKey["to"]; ok {
+		f.To = c.words(to)
 	}
-	if f.Connection == "" {
+	if len(f.To) == 0 {
 		c.fail(first, "flow %s: to: names no connection", f.Name)
 		return
 	}
-	t, ok := c.targets[f.Connection]
-	if !ok {
-		c.fail(byKey["to"].value, "no connection is named %q%s", f.Connection, closest(f.Connection, slices.Collect(maps.Keys(c.targets))))
-		return
+	for _, name := range f.To {
+		t, ok := c.targets[name]
+		if !ok {
+			c.fail(byKey["to"].value, "no connection is named %q%s", name, closest(name, slices.Collect(maps.Keys(c.targets))))
+			return
+		}
+		f.Existing = t.Kind.Hub
+		c.object(f, t, byKey, first)
 	}
-	f.Existing = t.Kind.Hub
-	c.object(f, t, byKey, first)
 	if e, ok := byKey["create"]; ok {
-		c.create(f, t, e)
+		c.create(f, c.targets[f.To[0]], e)
 	}
 	if e, ok := byKey["on_leave"]; ok {
 		f.OnLeave = Leave(c.word(byKey, "on_leave", first))
@@ -224,13 +263,17 @@ func (c *compiler) word(byKey map[string]entry, key string, first ast.Node) stri
 	return text
 }
 
-// claim refuses two flows that write the same object of one record: they
-// would overwrite each other for ever.
-func (c *compiler) claim(f *Flow, first ast.Node) {
+// name refuses two flows of one name.
+func (c *compiler) name(f *Flow, first ast.Node) {
 	if other, ok := c.names[f.Name]; ok {
 		c.fail(first, "a flow named %s stands in %s already", f.Name, other)
 	}
 	c.names[f.Name] = f.File
+}
+
+// claim refuses two flows that write the same object of one record: they
+// would overwrite each other for ever.
+func (c *compiler) claim(f *Flow, first ast.Node) {
 	key := string(f.From) + " " + f.DocKey()
 	if other, ok := c.writes[key]; ok {
 		c.fail(first, "flows %s and %s both write %s of one %s: keep one of them", other, f.Name, f.DocKey(), f.From)
@@ -316,7 +359,8 @@ func (c *compiler) field(env *cel.Env, f *Flow, typ connector.Field, e entry) (f
 	return field{}, false
 }
 
-// conditional leaves a field out where the named connection does not exist.
+// conditional leaves a field out where the named connection, or one of that
+// kind, does not exist.
 func (c *compiler) conditional(env *cel.Env, typ connector.Field, e, with entry, byKey map[string]entry) (field, bool) {
 	name, _, _, ok := scalar(with.value)
 	value, has := byKey["value"]
@@ -324,7 +368,7 @@ func (c *compiler) conditional(env *cel.Env, typ connector.Field, e, with entry,
 		c.fail(e.node, "field %q: with: takes a connection and goes with value: only", e.key)
 		return field{}, false
 	}
-	if _, configured := c.targets[name]; !configured {
+	if _, configured := c.targets[name]; !configured && len(c.kinds[name]) == 0 {
 		return field{}, false
 	}
 	text, line, column, ok := scalar(value.value)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -21,7 +22,7 @@ func (f *Flow) Applies(r *events.Record) (bool, error) {
 	if f.when == nil {
 		return true, nil
 	}
-	v, ok, err := eval(f.when, view{rec: r, self: f.DocKey()})
+	v, ok, err := eval(f.when, f.view(r))
 	if err != nil {
 		return false, fault.New(fault.Rejected, "flow "+f.Name, "when: %w", err).WithHint("mend the flow in " + f.File)
 	}
@@ -31,7 +32,38 @@ func (f *Flow) Applies(r *events.Record) (bool, error) {
 // Fields evaluates the flow's fields. An absent value leaves its field out;
 // an absent required one is an error of the kind Rejected.
 func (f *Flow) Fields(r *events.Record) (map[string]any, error) {
-	return f.eval(f.fields, view{rec: r, self: f.DocKey()}, "")
+	return f.eval(f.fields, f.view(r), "")
+}
+
+func (f *Flow) view(r *events.Record) view { return view{rec: r, self: f.DocKey(), kinds: f.kinds} }
+
+// RouteCode marks the problem of a record for which no connection can be
+// chosen, or another one than before.
+const RouteCode = "route"
+
+// Route returns which of the flow's connections a record belongs to. An answer
+// that is none of them is an error of the kind Rejected.
+func (f *Flow) Route(r *events.Record) (string, error) {
+	refuse := func(format string, args ...any) *fault.Error {
+		return fault.New(fault.Rejected, "flow "+f.Name, format, args...).WithField("route").WithCode(RouteCode)
+	}
+	v, ok, err := eval(f.route, f.view(r))
+	switch {
+	case err != nil:
+		return "", refuse("route: %w", err).WithHint("mend the flow in " + f.File)
+	case !ok:
+		return "", refuse("route: a value that it needs is absent from %s", r.Key).
+			WithHint("fill in the value at its source, or let the rule have an answer without it")
+	}
+	answer, _ := v.Value().(string)
+	if !slices.Contains(f.To, answer) {
+		if !connectionName.MatchString(answer) {
+			answer = "(not shown)" // it may be a value of the record
+		}
+		return "", refuse("route: the answer %s is none of %s", answer, strings.Join(f.To, ", ")).
+			WithHint("let the rule answer one of them for " + r.Key.String() + ", or add the connection to to:")
+	}
+	return answer, nil
 }
 
 func (f *Flow) eval(fields []field, v view, path string) (map[string]any, error) {

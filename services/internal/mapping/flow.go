@@ -21,20 +21,30 @@ const (
 	LeaveDelete Leave = "delete"
 )
 
-// Flow is a compiled flow.
+// Flow is a compiled flow as it writes to one connection. A flow that names
+// several is one Flow for each of them, under one name.
 type Flow struct {
 	Name       string
 	File       string
 	From       events.Entity
 	Connection string
-	Object     connector.Object
+	// To are all connections of the flow, in its order. Where there are
+	// several, either Route chooses one of them for each record, or the flow is
+	// OnDemand.
+	To []string
+	// OnDemand is true when an object is only wanted at a connection once a
+	// document of that connection refers to it.
+	OnDemand bool
+	Object   connector.Object
 	// Existing is true when the flow only writes objects that exist at the
 	// connection already: those of the hub, unless the flow says create: true.
 	Existing bool
 	OnLeave  Leave
 
 	when   cel.Program // nil for always
+	route  cel.Program // nil unless one of To has to be chosen
 	fields []field
+	kinds  kindNames
 }
 
 // field is one compiled field.
@@ -77,15 +87,33 @@ func (s *Set) All() []*Flow {
 	return all
 }
 
-// Find returns a flow by name.
+// Find returns a flow by name: that to its first connection.
 func (s *Set) Find(name string) (*Flow, bool) {
-	all := s.All()
-	i := slices.IndexFunc(all, func(f *Flow) bool { return f.Name == name })
-	if i < 0 {
+	all := s.Named(name)
+	if len(all) == 0 {
 		return nil, false
 	}
-	return all[i], true
+	return all[0], true
+}
+
+// Named returns a flow once for each of its connections.
+func (s *Set) Named(name string) []*Flow {
+	return slices.DeleteFunc(s.All(), func(f *Flow) bool { return f.Name != name })
+}
+
+// OnDemand reports whether an object type of a connection is only written once
+// a document there refers to it.
+func (s *Set) OnDemand(connection, object string) bool {
+	return s != nil && slices.ContainsFunc(s.All(), func(f *Flow) bool {
+		return f.OnDemand && f.Connection == connection && f.Object.Name == object
+	})
 }
 
 // DocKey is where the flow's object stands in Record.Docs and Record.Wanted.
-func (f *Flow) DocKey() string { return events.DocKey(f.Connection, f.Object.Name) }
+func (f *Flow) DocKey() string { return f.DocKeyAt(f.Connection) }
+
+// DocKeyAt is DocKey at another one of the flow's connections.
+func (f *Flow) DocKeyAt(connection string) string { return events.DocKey(connection, f.Object.Name) }
+
+// Routed reports whether Route chooses the connection.
+func (f *Flow) Routed() bool { return f.route != nil }

@@ -18,7 +18,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// targets are two connections: an ERP and the hub.
+// targets are an ERP, the hub, and two accounts at one payment vendor.
 func targets() []mapping.Target {
 	erp := connector.Kind{
 		Name: "erp", Title: "ERP",
@@ -51,7 +51,19 @@ func targets() []mapping.Target {
 			{Name: "deal", Entity: events.EntityDeal, Can: connector.Create | connector.Update, Open: func(string) bool { return true }},
 		},
 	}
-	return []mapping.Target{{Name: "erp", Kind: erp}, {Name: "hub", Kind: hub}}
+	pay := connector.Kind{
+		Name: "pay", Title: "Pay",
+		Objects: []connector.Object{
+			{Name: "customer", Entity: events.EntityCompany, Can: connector.Create | connector.Update, Fields: []connector.Field{
+				{Name: "name", Type: connector.FieldString, Required: true},
+			}},
+			{Name: "bill", Entity: events.EntityInvoice, Can: connector.Create | connector.Update, Fields: []connector.Field{
+				{Name: "customer", Type: connector.FieldRef, Ref: "customer", Required: true},
+				{Name: "total", Type: connector.FieldMoney},
+			}},
+		},
+	}
+	return []mapping.Target{{Name: "erp", Kind: erp}, {Name: "hub", Kind: hub}, {Name: "pay_eu", Kind: pay}, {Name: "pay_us", Kind: pay}}
 }
 
 const orderFlow = `flow: deal-to-order
@@ -177,7 +189,7 @@ fields:
   order_total: docs.erp.order.total.amount
   sync_state: sync.state
 `
-	set, err := mapping.Compile([]mapping.File{{Name: "back.yaml", Text: []byte(text), Connection: "hub"}}, targets())
+	set, err := mapping.Compile([]mapping.File{{Name: "back.yaml", Text: []byte(text), Connections: []string{"hub"}}}, targets())
 	require.NoError(t, err)
 	f, _ := set.Find("back")
 	require.True(t, f.Existing)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"cel.dev/cel-go/common"
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
@@ -27,6 +28,19 @@ func (s *source) at(line, column int, message string) Diagnostic {
 		d.Source = strings.TrimRight(s.lines[line-1], "\r")
 	}
 	return d
+}
+
+// within points into an expression that begins at line and column; a column of
+// 0 is that of a block, which is as far in as its first line.
+func (s *source) within(line, column int, at common.Location, message string) Diagnostic {
+	switch {
+	case column == 0 && line <= len(s.lines):
+		first := s.lines[line-1]
+		column = len(first) - len(strings.TrimLeft(first, " ")) + 1
+	case at.Line() > 1:
+		column = 1
+	}
+	return s.at(line+at.Line()-1, column+at.Column(), message)
 }
 
 func (s *source) atNode(n ast.Node, message string) Diagnostic {
@@ -95,7 +109,8 @@ func mapping(n ast.Node) ([]entry, bool) {
 	return entries, true
 }
 
-// scalar returns the text of a scalar and where its content begins.
+// scalar returns the text of a scalar and where its content begins; see within
+// for a column of 0.
 func scalar(n ast.Node) (text string, line, column int, ok bool) {
 	switch x := n.(type) {
 	case *ast.LiteralNode: // a block scalar begins on the next line
@@ -103,7 +118,7 @@ func scalar(n ast.Node) (text string, line, column int, ok bool) {
 		if v == nil || v.GetToken() == nil {
 			return "", 0, 0, false
 		}
-		return v.Value, x.GetToken().Position.Line + 1, v.GetToken().Position.Column, true
+		return v.Value, x.GetToken().Position.Line + 1, 0, true
 	case *ast.StringNode:
 		t := x.GetToken()
 		column = t.Position.Column

@@ -18,8 +18,10 @@ import (
 type view struct {
 	rec  *events.Record
 	self string // DocKey of the flow's own target, which sync leaves out
-	loop string // name of the loop variable, if any
-	item ref.Val
+	// kinds are the names of vendors that docs may go by.
+	kinds kindNames
+	loop  string // name of the loop variable, if any
+	item  ref.Val
 }
 
 var _ interpreter.Activation = view{}
@@ -32,7 +34,7 @@ func (v view) ResolveName(name string) (any, bool) {
 	case varRecord:
 		return object{recordType, recordView{v.rec.Key}}, true
 	case varDocs:
-		return object{docsType, docsView{v.rec}}, true
+		return object{docsType, docsView{v.rec, v.kinds}}, true
 	case varSync:
 		return object{syncType, syncView{v.rec, v.self}}, true
 	case v.loop:
@@ -116,30 +118,49 @@ func exactNumbers(v any) any {
 	return v
 }
 
-// docsView is what other systems hold for the record: docs.stripe.invoice.
-type docsView struct{ rec *events.Record }
+// kindNames are the connections of each kind of vendor that has none of its own
+// name: what docs.<kind> stands for.
+type kindNames map[string][]string
 
-func (d docsView) field(connection string) (ref.Val, bool) {
-	prefix := connection + "/"
+// docsView is what other systems hold for the record: docs.stripe.invoice.
+type docsView struct {
+	rec   *events.Record
+	kinds kindNames
+}
+
+func (d docsView) field(name string) (ref.Val, bool) {
+	connections, kind := d.kinds[name]
+	if !kind {
+		connections = []string{name}
+	}
 	for key := range d.rec.Docs {
-		if strings.HasPrefix(key, prefix) {
-			return object{types.NewObjectType(docType(connection, "")), connectionView{d.rec, connection}}, true
+		if c, _, _ := strings.Cut(key, "/"); slices.Contains(connections, c) {
+			return object{types.NewObjectType(docType(name, "")), connectionView{d.rec, name, connections}}, true
 		}
 	}
 	return nil, false
 }
 
+// connectionView is what one connection holds, or one of several of a kind.
 type connectionView struct {
-	rec        *events.Record
-	connection string
+	rec         *events.Record
+	name        string
+	connections []string
 }
 
+// field returns the document at the connection that has one. Where several
+// connections hold an object, none of them is the one that is meant.
 func (c connectionView) field(name string) (ref.Val, bool) {
-	doc, ok := c.rec.Docs[events.DocKey(c.connection, name)]
-	if !ok {
+	var found []events.Doc
+	for _, connection := range c.connections {
+		if doc, ok := c.rec.Docs[events.DocKey(connection, name)]; ok && (doc.ID != "" || len(c.connections) == 1) {
+			found = append(found, doc)
+		}
+	}
+	if len(found) != 1 {
 		return nil, false
 	}
-	return object{types.NewObjectType(docType(c.connection, name)), docView{doc}}, true
+	return object{types.NewObjectType(docType(c.name, name)), docView{found[0]}}, true
 }
 
 type docView struct{ doc events.Doc }

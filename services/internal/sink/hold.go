@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spoke-sync/spoke/events"
@@ -83,6 +84,11 @@ func (s *Sink) hold(j *job, cause error, next ledger.Sending) {
 		s.giveBack(j, time.Second)
 		return
 	}
+	if err := s.demand(j.ctx, note); err != nil {
+		s.Log.Warn("sink: demand not published", "connection", s.Connection, "error", err)
+		s.giveBack(j, time.Second)
+		return
+	}
 	s.Meter.Held(s.Connection)
 	o := s.outcome(j, events.StateHeld)
 	o.Error = fault.Problem(cause)
@@ -92,6 +98,21 @@ func (s *Sink) hold(j *job, cause error, next ledger.Sending) {
 	if id, err := s.idOf(j.ctx, *need); err == nil && id != "" {
 		s.release(j.ctx, *need)
 	}
+}
+
+// demand says that an object which is only written on demand is wanted at this
+// connection. Saying it twice changes nothing.
+func (s *Sink) demand(ctx context.Context, h events.Held) error {
+	if s.OnDemand == nil || !s.OnDemand(h.Needs.Object) {
+		return nil
+	}
+	kind, _ := s.Kind.Object(h.Needs.Object)
+	o := events.Outcome{
+		Connection: s.Connection, Entity: kind.Entity, Object: h.Needs.Object, Record: h.Needs.Record,
+		State: events.StateNeeded, At: h.Since,
+	}
+	id := fmt.Sprintf("%s.%s.%s.%s", s.Connection, o.Object, o.Record, o.State)
+	return s.publish(ctx, id, o)
 }
 
 // slowHold spaces the tries when the vendor says that something is missing
@@ -135,14 +156,14 @@ func (s *Sink) releaseOne(ctx context.Context, note bus.Stored) error {
 // sweep looks at everything that is held, now and then: the object may have
 // come from the vendor's side, or a release may have failed.
 func (s *Sink) sweep(ctx context.Context) {
-	for {
+	for first := true; ; first = false {
 		filter := "held." + events.Token(s.Tenant) + "." + events.Token(s.Connection) + ".>"
 		for note, err := range s.Bus.Scan(ctx, events.StreamHub, filter) {
 			if err != nil {
 				s.Log.Warn("sink: sweep", "connection", s.Connection, "error", err)
 				break
 			}
-			s.sweepOne(ctx, note)
+			s.sweepOne(ctx, note, first)
 		}
 		pause(ctx, sweepEvery)
 		if ctx.Err() != nil {
@@ -151,13 +172,21 @@ func (s *Sink) sweep(ctx context.Context) {
 	}
 }
 
-func (s *Sink) sweepOne(ctx context.Context, note bus.Stored) {
+// sweepOne looks at one note. The first time, what it needs is demanded anew:
+// the flow may be on demand only since the start.
+func (s *Sink) sweepOne(ctx context.Context, note bus.Stored, first bool) {
 	var h events.Held
 	if err := json.Unmarshal(note.Data, &h); err != nil {
 		s.Log.Error("sink: held note can't be read", "connection", s.Connection, "subject", note.Subject, "error", err)
 		return
 	}
 	if id, err := s.idOf(ctx, h.Needs); err != nil || id == "" {
+		if err == nil && first {
+			err = s.demand(ctx, h)
+		}
+		if err != nil {
+			s.Log.Warn("sink: sweep", "connection", s.Connection, "error", err)
+		}
 		return
 	}
 	if err := s.releaseOne(ctx, note); err != nil {

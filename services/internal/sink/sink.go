@@ -28,6 +28,9 @@ type Config struct {
 	Settle time.Duration
 	// Lanes is how many Apply calls may run at once; 0 means DefaultLanes.
 	Lanes int
+	// OnDemand reports whether an object type is only written once a document
+	// refers to it; nil means that none is.
+	OnDemand func(object string) bool
 	// Owner names this worker in the ledger. Empty makes a new name, so that
 	// what another worker has begun is left alone until its lease is over. A
 	// worker that is sure to be the only one of its name takes over at once

@@ -93,6 +93,8 @@ type rig struct {
 	t   *testing.T
 	bus *bus.Bus
 	run func(v connector.Target) (stop func())
+	// onDemand is sink.Config.OnDemand; set it before run.
+	onDemand func(object string) bool
 }
 
 const tenant, conn = "t", "erp"
@@ -109,7 +111,8 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, bus: b}
 	r.run = func(v connector.Target) func() {
 		s, err := sink.New(t.Context(), sink.Config{
-			Tenant: tenant, Connection: conn, Kind: connector.Kind{Name: "erp", Title: "ERP"},
+			Tenant: tenant, Connection: conn, OnDemand: r.onDemand,
+			Kind: connector.Kind{Name: "erp", Title: "ERP", Objects: []connector.Object{{Name: "customer", Entity: events.EntityCompany}}},
 		}, sink.Deps{
 			Bus: b, Target: v, Log: slog.New(slog.DiscardHandler), Tracer: noop.NewTracerProvider().Tracer(""),
 			Jitter: func() float64 { return 0 },

@@ -169,14 +169,16 @@ func (s *Sink) finish(j *job, o *events.Outcome) bool {
 // tell publishes the outcome event. Its id is the same for every delivery of
 // one document, so that merging it twice changes nothing.
 func (s *Sink) tell(j *job, o *events.Outcome) error {
-	id := fmt.Sprintf("%s.%s.%s.%d.%s", s.Connection, o.Object, o.Record, o.Sequence, o.State)
-	e := events.NewOutcome(s.Kind.Name, id, *o)
+	return s.publish(j.ctx, fmt.Sprintf("%s.%s.%s.%d.%s", s.Connection, o.Object, o.Record, o.Sequence, o.State), *o)
+}
+
+func (s *Sink) publish(ctx context.Context, id string, o events.Outcome) error {
 	subject := events.EventSubject(s.Tenant, s.Connection, o.Entity, events.OpWritten, o.Record.String())
-	m, err := bus.EncodeEvent(j.ctx, subject, e)
+	m, err := bus.EncodeEvent(ctx, subject, events.NewOutcome(s.Kind.Name, id, o))
 	if err != nil {
 		return err
 	}
-	return s.events.Publish(j.ctx, m)
+	return s.events.Publish(ctx, m)
 }
 
 // quarantine sets a document apart with its reason. A newer document for the

@@ -38,10 +38,11 @@ func (c *mapTestCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	f, ok := flows.Find(c.Flow)
-	if !ok {
+	named := flows.Named(c.Flow)
+	if len(named) == 0 {
 		return fmt.Errorf("no flow is named %q: spoke map list names them", c.Flow)
 	}
+	f := named[0]
 	rec, err := readSample(c.Sample, f.From)
 	if err != nil {
 		return err
@@ -54,7 +55,11 @@ func (c *mapTestCmd) Run(s *session) error {
 	if f.Existing {
 		rec.Docs = withDoc(rec, f)
 	}
-	_, wanted, failed := hub.Route(rec, []*mapping.Flow{f})
+	if f.OnDemand {
+		named = named[:1] // the others would hold the same
+		rec.Needed = []string{f.DocKey()}
+	}
+	_, wanted, failed := hub.Route(rec, named)
 	if len(failed) > 0 {
 		return failed[0].Err
 	}
@@ -72,7 +77,10 @@ func (c *mapTestCmd) Run(s *session) error {
 		s.printf("flow %s applies, and sets no field\n", f.Name)
 		return nil
 	}
-	s.printf("flow %s → %s of %s\n", f.Name, f.Object.Name, f.Connection)
+	s.printf("flow %s → %s of %s\n", f.Name, f.Object.Name, t.Desired.Connection)
+	if f.OnDemand {
+		s.printf("on demand: once a document of %s refers to it\n", strings.Join(f.To, " or "))
+	}
 	return s.json(t.Desired.Fields)
 }
 
