@@ -125,11 +125,25 @@ func (e *Env) prepare(ctx context.Context) error {
 	if e.vault, err = vault.Open(ctx, e.Bus.JetStream(), bus.BucketTokens, key); err != nil {
 		return err
 	}
+	return e.openBudgets(ctx)
+}
+
+// openBudgets opens the budget of each connection; connections to one account
+// may share one.
+func (e *Env) openBudgets(ctx context.Context) error {
+	kv, err := e.Bus.JetStream().KeyValue(ctx, bus.BucketBudgets)
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w", bus.BucketBudgets, err)
+	}
 	shared := map[string]*budget.Budget{}
 	for _, connection := range e.Config.ConnectionNames() {
 		name, limits := e.Config.Budget(connection)
 		if shared[name] == nil {
-			shared[name] = budget.New(e.Config.Limits(limits))
+			b, err := budget.Open(ctx, budget.Options{KV: kv, Name: name, Limits: e.Config.Limits(limits), Log: e.Log})
+			if err != nil {
+				return err
+			}
+			shared[name] = b
 		}
 		e.budgets[connection] = shared[name]
 	}

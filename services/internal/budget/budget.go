@@ -38,9 +38,10 @@ type Budget struct {
 	crowded []bool
 	lease   time.Time // of the slots
 	until   time.Time // no call before
-	retry   time.Time // when to ask for those that wait
-	// slotless is set when a call waits for a slot.
-	slotless bool
+	// By class: when to ask for those that wait, and whether it is a slot that
+	// they wait for.
+	retry    []time.Time
+	slotless []bool
 	good     int
 	slowed   bool
 	refused  bool
@@ -78,6 +79,7 @@ func newBudget(l connector.Limits, s store, d *day) *Budget {
 	b := &Budget{
 		plan: p, store: s, day: d, used: make([]int, n), held: make([]int, n), lastUse: make([]time.Time, n),
 		crowded: make([]bool, n), turns: make([][]time.Time, len(p.classes)), pace: make([]pace, len(p.classes)),
+		retry: make([]time.Time, len(p.classes)), slotless: make([]bool, len(p.classes)),
 		wake: make(chan struct{}, 1),
 	}
 	s.watch(b.seen)
@@ -342,9 +344,8 @@ func (b *Budget) release(class int) {
 		}
 	}
 	b.serve()
-	if len(b.waiting) > 0 && b.slotless {
-		b.retry = time.Time{}
-		b.nudge()
+	if len(b.waiting) > 0 {
+		b.slotFree()
 	}
 }
 

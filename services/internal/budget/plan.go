@@ -31,7 +31,7 @@ type bucket struct {
 const (
 	// window is how far ahead turns are reserved, and for how long an unused
 	// one is kept.
-	window = 100 * time.Millisecond
+	window = 200 * time.Millisecond
 	// lateShare bounds, for a small burst, how much of it may be late turns.
 	lateShare = 4
 	// defaultBackground is the share of rate and slots for background calls.

@@ -142,8 +142,9 @@ func TestBackgroundUsesItsShareAndYields(t *testing.T) {
 		busy, _ := run(8, 8)
 		require.Greater(t, busy, 370, "others go first: they have nearly all of the 400")
 		// A few calls of others leave the background its part.
+		c.takes = 200 * time.Millisecond
 		_, beside := run(1, 8)
-		require.Greater(t, beside, 40)
+		require.Greater(t, beside, 60)
 	})
 }
 

@@ -1,6 +1,9 @@
 package budget
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // division is how the slots of each bucket are divided up, seen by one
 // process.
@@ -86,8 +89,9 @@ func (d *division) use(class []int) {
 	}
 }
 
-// store writes the process's share into the state and returns its slots.
-func (d *division) store(s *state, now time.Time, a ask) []int {
+// store writes the process's share into the state and returns its slots, and
+// until when it has them.
+func (d *division) store(s *state, now time.Time, a ask) (slots []int, until time.Time) {
 	held := make([]int, len(d.p.buckets))
 	old := s.Shares[a.me]
 	sh := share{Until: now.Add(lease), Held: map[string]int{}, Since: map[string]time.Time{}}
@@ -106,9 +110,12 @@ func (d *division) store(s *state, now time.Time, a ask) []int {
 			}
 		}
 	}
+	if maps.Equal(sh.Held, old.Held) && maps.EqualFunc(sh.Since, old.Since, time.Time.Equal) && old.Until.After(now.Add(lease/2)) {
+		sh.Until = old.Until // nothing to tell
+	}
 	delete(s.Shares, a.me)
 	if len(sh.Held) > 0 || len(sh.Since) > 0 {
 		s.Shares[a.me] = sh
 	}
-	return held
+	return held, sh.Until
 }

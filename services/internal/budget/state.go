@@ -60,12 +60,13 @@ type answer struct {
 	held  []int       // slots, by bucket
 	turns []time.Time // by call; zero when it must wait
 	extra [][]time.Time
-	retry time.Time // when the first of those that wait for a turn may ask again
-	until time.Time // no call before
-	// slotless is set when a call waits for a slot.
-	slotless bool
-	lease    time.Time
-	crowded  []bool // by bucket: somebody has less than their part of the slots
+	// By class: when those that wait for a turn may ask again, and whether a
+	// call waits for a slot.
+	retry    []time.Time
+	slotless []bool
+	until    time.Time // no call before
+	lease    time.Time // of the slots
+	crowded  []bool    // by bucket: somebody has less than their part of the slots
 	slowed   bool
 }
 
@@ -96,38 +97,43 @@ func (p *plan) settle(s state, now time.Time, a ask) (state, answer) {
 		p.empty(&s, now)
 	}
 	p.adjust(&s, now, a)
-	ans := answer{turns: make([]time.Time, len(a.calls)), extra: make([][]time.Time, len(p.classes)), until: s.Until}
+	n := len(p.classes)
+	ans := answer{
+		turns: make([]time.Time, len(a.calls)), extra: make([][]time.Time, n),
+		retry: make([]time.Time, n), slotless: make([]bool, n), until: s.Until,
+	}
 	d := p.divide(s, now, a)
+	// Who asks too early waits until there are some turns at a time; who gets
+	// one gets all that it can use within the window.
+	ahead := window / 2
 	for i, class := range a.calls {
+		if !ans.retry[class].IsZero() {
+			continue // nor is there a turn for those behind
+		}
 		if !d.fits(p.classes[class]) {
-			ans.slotless = true
+			ans.slotless[class] = true
 			continue
 		}
-		at, ok := p.turn(&s, now, a.lead, class)
+		at, ok := p.turn(&s, now, a.lead, ahead, class)
 		if !ok {
-			ans.later(at)
+			ans.retry[class], ans.slotless[class] = at, false
 			continue
 		}
 		d.use(p.classes[class])
-		ans.turns[i] = at
+		ans.turns[i], ahead = at, window
 	}
 	for class, n := range a.extra {
 		for range n {
-			at, ok := p.turn(&s, now, a.lead, class)
+			at, ok := p.turn(&s, now, a.lead, ahead, class)
 			if !ok || !p.rated(class) {
 				break
 			}
 			ans.extra[class] = append(ans.extra[class], at)
 		}
 	}
-	ans.held, ans.crowded, ans.lease, ans.slowed = d.store(&s, now, a), d.crowded, now.Add(lease), s.Slowed > 0
+	ans.held, ans.lease = d.store(&s, now, a)
+	ans.crowded, ans.slowed = d.crowded, s.Slowed > 0
 	return s, ans
-}
-
-func (a *answer) later(at time.Time) {
-	if a.retry.IsZero() || at.Before(a.retry) {
-		a.retry = at
-	}
 }
 
 // empty leaves no burst: what was spent before is not known.
@@ -161,9 +167,9 @@ func (p *plan) adjust(s *state, now time.Time, a ask) {
 	}
 }
 
-// turn takes the next turn of a class, if there is one soon. Otherwise it
-// returns when to ask again.
-func (p *plan) turn(s *state, now time.Time, lead time.Duration, class int) (time.Time, bool) {
+// turn takes the next turn of a class, if it is no further ahead than so much.
+// Otherwise it returns when to ask again.
+func (p *plan) turn(s *state, now time.Time, lead, ahead time.Duration, class int) (time.Time, bool) {
 	if now.Before(s.Until) {
 		return s.Until, false
 	}
@@ -173,11 +179,10 @@ func (p *plan) turn(s *state, now time.Time, lead time.Duration, class int) (tim
 			at = latest(at, s.Next[b.name].Add(-b.depth(s.Slowed)))
 		}
 	}
-	ahead := lead + window
 	if background(class) {
-		ahead = lead // it takes what is left, and keeps nobody else waiting
+		ahead = 0 // it takes what is left, and keeps nobody else waiting
 	}
-	if limit := now.Add(ahead); at.After(limit) {
+	if limit := now.Add(lead + ahead); at.After(limit) {
 		return now.Add(at.Sub(limit)), false
 	}
 	for _, i := range p.classes[class] {

@@ -12,14 +12,20 @@ const (
 	// after one that failed.
 	askLimit = 5 * time.Second
 	askAgain = 250 * time.Millisecond
+	// lastLimit bounds how long a process that stops tries to give its slots
+	// back; they come back by themselves too.
+	lastLimit = time.Second
 	// busy is how many turns within a window make it worth to have some in
 	// hand.
-	busy = 3
+	busy = 2
 )
 
 // tend makes sure that somebody looks after those that wait. The caller holds
 // the lock.
 func (b *Budget) tend() {
+	if b.closed {
+		return
+	}
 	if !b.running {
 		b.running, b.ended = true, make(chan struct{})
 		go b.run(b.ended)
@@ -35,7 +41,8 @@ func (b *Budget) run(ended chan<- struct{}) {
 		b.mu.Lock()
 		b.compact()
 		a, due := b.ask(time.Now())
-		if b.idle() {
+		closed := b.closed
+		if !closed && b.idle() {
 			b.running = false
 			b.mu.Unlock()
 			return
@@ -44,6 +51,9 @@ func (b *Budget) run(ended chan<- struct{}) {
 		if due {
 			b.exchange(a)
 		}
+		if closed {
+			return
+		}
 		b.await()
 	}
 }
@@ -51,7 +61,7 @@ func (b *Budget) run(ended chan<- struct{}) {
 // idle reports whether there is nothing to look after.
 func (b *Budget) idle() bool {
 	for _, n := range b.held {
-		if n > 0 && !b.closed {
+		if n > 0 {
 			return false
 		}
 	}
@@ -63,7 +73,7 @@ func (b *Budget) ask(now time.Time) (request, bool) {
 	r := request{ask: ask{
 		used: append([]int(nil), b.used...), spare: make([]int, len(b.used)), extra: make([]int, len(b.turns)),
 		good: b.good, refused: b.refused, pause: b.pause,
-	}}
+	}, last: b.closed}
 	due := b.refused || b.slowed && b.good >= healAfter
 	for i, n := range b.held {
 		if n == 0 {
@@ -74,8 +84,8 @@ func (b *Budget) ask(now time.Time) (request, bool) {
 		}
 		due = due || b.used[i]+r.spare[i] < n || b.crowded[i] && b.used[i] < n || now.Add(lease/2).After(b.lease)
 	}
-	if !now.Before(b.retry) && !now.Before(b.until) {
-		for _, w := range b.waiting {
+	for _, w := range b.waiting {
+		if !now.Before(b.retry[w.class]) && !now.Before(b.until) {
 			r.waiters = append(r.waiters, w)
 			r.calls = append(r.calls, w.class)
 			due = true
@@ -95,11 +105,16 @@ func (b *Budget) ask(now time.Time) (request, bool) {
 type request struct {
 	ask
 	waiters []*waiter
+	last    bool // the process is stopping
 }
 
 // exchange asks the store and applies what it answers.
 func (b *Budget) exchange(r request) {
-	ctx, cancel := context.WithTimeout(context.Background(), askLimit)
+	limit := askLimit
+	if r.last {
+		limit = lastLimit
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	ans, ahead, err := b.store.settle(ctx, b.plan, r.ask)
 	b.mu.Lock()
@@ -107,7 +122,9 @@ func (b *Budget) exchange(r request) {
 	now := time.Now()
 	if err != nil {
 		// No call begins without a turn; those that wait go on waiting.
-		b.retry = now.Add(askAgain)
+		for class := range b.retry {
+			b.retry[class], b.slotless[class] = now.Add(askAgain), false
+		}
 		return
 	}
 	local := func(t time.Time) time.Time { return t.Add(-ahead) }
@@ -120,11 +137,14 @@ func (b *Budget) exchange(r request) {
 	if !ans.until.IsZero() && now.Before(local(ans.until)) {
 		b.hush(local(ans.until))
 	}
-	b.retry, b.slotless = time.Time{}, ans.slotless
-	if !ans.retry.IsZero() {
-		b.retry = local(ans.retry)
-	} else if ans.slotless {
-		b.retry = now.Add(lease / 4) // only somebody's slot helps; see seen
+	for _, class := range r.calls {
+		b.slotless[class] = ans.slotless[class]
+		b.retry[class] = time.Time{}
+		if b.slotless[class] { // only somebody's slot helps: see release and seen
+			b.retry[class] = now.Add(lease / 4)
+		} else if !ans.retry[class].IsZero() {
+			b.retry[class] = local(ans.retry[class])
+		}
 	}
 	b.deal(r, ans, local, now)
 }
@@ -139,7 +159,7 @@ func (b *Budget) deal(r request, ans answer, local func(time.Time) time.Time, no
 		at = local(at)
 		switch {
 		case b.plan.rated(w.class) && now.After(at.Add(b.plan.late(w.class))):
-			b.retry = time.Time{} // it came too late: it counts with the turns of now
+			b.retry[w.class] = time.Time{} // it came too late: it counts with the turns of now
 		case w.done:
 			b.turns[w.class] = append(b.turns[w.class], at)
 		case now.Before(b.until), b.closed:
@@ -171,8 +191,8 @@ func (b *Budget) await() {
 			}
 		}
 	}
-	if len(b.waiting) > 0 {
-		next = min(next, latest(b.retry, b.until).Sub(now))
+	for _, w := range b.waiting {
+		next = min(next, latest(b.retry[w.class], b.until).Sub(now))
 	}
 	if b.refused {
 		next = min(next, askAgain)
@@ -199,17 +219,28 @@ func (b *Budget) seen(s state, me string, ahead time.Duration) {
 		if k.concurrent == 0 {
 			continue
 		}
-		all, waits := 0, false
+		all := 0
+		b.crowded[i] = false
 		for id, sh := range s.Shares {
 			all += sh.Held[k.name]
-			_, w := sh.Since[k.name]
-			waits = waits || w && id != me
+			if _, waits := sh.Since[k.name]; waits && id != me {
+				b.crowded[i] = true
+			}
 		}
-		b.crowded[i] = waits
-		if all < k.concurrent && len(b.waiting) > 0 && b.used[i] >= b.held[i] {
-			b.retry = time.Time{}
+		if b.crowded[i] && b.held[i] > b.used[i] {
+			b.nudge()
 		}
-		if waits && b.held[i] > b.used[i] || b.retry.IsZero() {
+		if all < k.concurrent {
+			b.slotFree()
+		}
+	}
+}
+
+// slotFree lets those ask again who wait for a slot.
+func (b *Budget) slotFree() {
+	for class, waits := range b.slotless {
+		if waits {
+			b.retry[class], b.slotless[class] = time.Time{}, false
 			b.nudge()
 		}
 	}

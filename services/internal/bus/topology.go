@@ -39,6 +39,7 @@ const (
 	BucketCheckpoints = "checkpoints"
 	BucketTokens      = "tokens"
 	BucketConnections = "connections"
+	BucketBudgets     = "budgets"
 )
 
 // LedgerBucket is the ledger of a connection.
@@ -77,6 +78,7 @@ func NewTopology(o TopologyOptions) Topology {
 			bucket(BucketCheckpoints, o.Replicas),
 			bucket(BucketTokens, o.Replicas),
 			bucket(BucketConnections, o.Replicas),
+			bucket(BucketBudgets, o.Replicas),
 		},
 		Consumers: []Durable{
 			{events.StreamEvents, consumer(DurableTransform, maxPendingTransform, "events."+events.Token(o.Tenant)+".>")},
