@@ -44,11 +44,11 @@ type meaning struct {
 
 // meanings lists every code that is told by itself rather than by the status
 // of its answer, which Intuit does not keep to.
-func meanings() map[string]meaning {
-	const refused = "Intuit refuses the credentials: " + reconnect
+func meanings(connection string) map[string]meaning {
+	refused := "Intuit refuses the credentials: " + reconnect(connection)
 	return map[string]meaning{
 		codeToken:      {fault.Unauthorized, refused},
-		codeUser:       {fault.Unauthorized, "the user who connected the company has lost access: have an administrator connect it again"},
+		codeUser:       {fault.Unauthorized, "the user who connected the company has lost access: as an administrator " + reconnect(connection)},
 		codeApp:        {fault.Unauthorized, "the Intuit app is not allowed for this company: check its keys, its environment and realm_id"},
 		codeLapsed:     {fault.Unauthorized, "the company's QuickBooks subscription has lapsed"},
 		codeThrottled:  {fault.Throttled, ""},
@@ -90,7 +90,7 @@ type faultError struct {
 
 // judge turns an answer into a fault, or nil when it is a success. Any answer
 // may hold a Fault, whatever its status.
-func judge(r rest.Request, resp *rest.Response) *fault.Error {
+func judge(r rest.Request, resp *rest.Response, connection string) *fault.Error {
 	var b faultBody
 	readable := json.Unmarshal(resp.Body, &b) == nil
 	switch {
@@ -99,11 +99,11 @@ func judge(r rest.Request, resp *rest.Response) *fault.Error {
 		if len(b.Fault.Error) > 0 {
 			first = b.Fault.Error[0]
 		}
-		return known(r, resp, first, b.Fault.Type)
+		return known(r, resp, first, b.Fault.Type, connection)
 	case !resp.OK():
 		e := rest.Classify(r, resp, "")
 		if e.Kind == fault.Unauthorized {
-			return e.WithHint(meanings()[codeToken].hint)
+			return e.WithHint(meanings(connection)[codeToken].hint)
 		}
 		return throttled(e)
 	case !readable:
@@ -122,9 +122,9 @@ func unreadable(r rest.Request) *fault.Error {
 	return fault.New(kind, r.Op, "the answer is not what QuickBooks gives")
 }
 
-func known(r rest.Request, resp *rest.Response, first faultError, typ string) *fault.Error {
+func known(r rest.Request, resp *rest.Response, first faultError, typ, connection string) *fault.Error {
 	e := rest.Classify(r, resp, describe(first, resp.Header))
-	switch m, ok := meanings()[first.Code]; {
+	switch m, ok := meanings(connection)[first.Code]; {
 	case ok:
 		e.Kind = m.kind
 		e = e.WithHint(m.hint)
@@ -132,7 +132,7 @@ func known(r rest.Request, resp *rest.Response, first faultError, typ string) *f
 		e.Kind = kindOfType(r, typ)
 	}
 	if e.Kind == fault.Unauthorized && e.Hint == "" {
-		e = e.WithHint(meanings()[codeToken].hint)
+		e = e.WithHint(meanings(connection)[codeToken].hint)
 	}
 	if code := first.Code; len(code) <= 10 {
 		e = e.WithCode(code)

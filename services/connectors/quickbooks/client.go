@@ -15,17 +15,18 @@ import (
 
 // client makes the calls to one company.
 type client struct {
-	rest  *rest.Client
-	realm string
+	rest       *rest.Client
+	realm      string
+	connection string // for remedies
 }
 
 func newClient(s *Settings, deps connector.Deps, auth rest.Authorizer) *client {
 	return &client{
 		rest: &rest.Client{
 			HTTP: deps.HTTP, Auth: auth,
-			Base: strings.TrimSuffix(s.URL, "/") + "/v3/company/" + url.PathEscape(s.RealmID),
+			Base: s.apiURL() + "/v3/company/" + url.PathEscape(s.RealmID),
 		},
-		realm: s.RealmID,
+		realm: s.RealmID, connection: deps.Connection,
 	}
 }
 
@@ -47,7 +48,7 @@ func (c *client) call(ctx context.Context, r rest.Request) (body, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f := judge(r, resp); f != nil {
+	if f := judge(r, resp, c.connection); f != nil {
 		return nil, f
 	}
 	b, err := parseBody(resp.Body)
@@ -58,13 +59,17 @@ func (c *client) call(ctx context.Context, r rest.Request) (body, error) {
 }
 
 // company reads the company's own data, which every connection may.
-func (c *client) company(ctx context.Context) error {
+func (c *client) company(ctx context.Context) (body, error) {
 	r := rest.Request{Op: "read company", Method: http.MethodGet, Path: "/companyinfo/" + url.PathEscape(c.realm), Safe: true}
 	answer, err := c.call(ctx, r)
-	if err == nil && answer.inside("CompanyInfo") == nil {
-		return unreadable(rest.Request{Op: Name + ": " + r.Op, Safe: true})
+	if err != nil {
+		return nil, err
 	}
-	return err
+	info := answer.inside("CompanyInfo")
+	if info == nil {
+		return nil, unreadable(rest.Request{Op: Name + ": " + r.Op, Safe: true})
+	}
+	return info, nil
 }
 
 // get reads one object. It is nil without an error when QuickBooks says that

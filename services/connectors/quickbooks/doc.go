@@ -17,8 +17,11 @@ const (
 	minorVersion = "75"
 
 	productionURL = "https://quickbooks.api.intuit.com"
+	sandboxURL    = "https://sandbox-quickbooks.api.intuit.com"
 	tokenURL      = "https://oauth.platform.intuit.com/oauth2/v1/tokens/bearer" //nolint:gosec // an address, no credential
+	authorizeURL  = "https://appcenter.intuit.com/connect/oauth2"
 	appURL        = "https://app.qbo.intuit.com/app"
+	sandboxAppURL = "https://app.sandbox.qbo.intuit.com/app"
 
 	// perSecond and burst keep below 500 calls a minute for a company and
 	// below 10 in any second, concurrent below 10 calls at a time.

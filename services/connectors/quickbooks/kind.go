@@ -32,7 +32,8 @@ func Kind() connector.Kind {
 			}
 			return Open(s, deps)
 		},
-		Flows: flows,
+		Consent: openConsent,
+		Flows:   flows,
 	}
 }
 
@@ -42,6 +43,17 @@ func Open(s *Settings, deps connector.Deps) (connector.Connector, error) {
 	if err := s.Validate(); err != nil {
 		return connector.Connector{}, err
 	}
+	deps = withDefaults(deps)
+	c := newClient(s, deps, newTokens(s, deps))
+	t := newTarget(s, deps, c)
+	con := connector.Connector{Reader: &reader{t}, Target: t}
+	if len(s.VerifierTokens) > 0 {
+		con.Webhooks = &webhooks{settings: s, connection: deps.Connection, now: deps.Now}
+	}
+	return con, nil
+}
+
+func withDefaults(deps connector.Deps) connector.Deps {
 	if deps.Tokens == nil {
 		deps.Tokens = NewMemoryStore()
 	}
@@ -51,13 +63,10 @@ func Open(s *Settings, deps connector.Deps) (connector.Connector, error) {
 	if deps.Log == nil {
 		deps.Log = slog.New(slog.DiscardHandler)
 	}
-	c := newClient(s, deps, newTokens(s, deps))
-	t := newTarget(s, deps, c)
-	con := connector.Connector{Reader: &reader{t}, Target: t}
-	if len(s.VerifierTokens) > 0 {
-		con.Webhooks = &webhooks{settings: s, connection: deps.Connection, now: deps.Now}
+	if deps.Count == nil {
+		deps.Count = func(string, int) {}
 	}
-	return con, nil
+	return deps
 }
 
 // The object types, as QuickBooks names them.

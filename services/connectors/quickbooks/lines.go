@@ -157,7 +157,7 @@ func (t *target) taxed(lines []any) []any {
 	for _, l := range (body{"": lines}).list("") {
 		if detail := l.inside(salesLine); l.text("DetailType") == salesLine && detail.ref("TaxCodeRef") == "" {
 			detail = maps.Clone(detail)
-			detail["TaxCodeRef"] = reference(t.settings.lineTaxCode())
+			detail["TaxCodeRef"] = reference(t.settings.Tax.lineCode())
 			l = maps.Clone(l)
 			l[salesLine] = detail
 		}

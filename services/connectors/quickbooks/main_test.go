@@ -15,6 +15,7 @@ import (
 	"github.com/spoke-sync/spoke/services/connectors/quickbooks"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/rest"
 	quickbooksbox "github.com/spoke-sync/spoke/services/internal/sandbox/quickbooks"
 )
 
@@ -39,10 +40,14 @@ func setup(t testing.TB, opts quickbooksbox.Options, change ...func(*quickbooks.
 	return b
 }
 
+// plainHTTP is the client of the program without its instruments.
+func plainHTTP() *http.Client {
+	return rest.NewHTTP(&http.Transport{DisableKeepAlives: true})
+}
+
 func open(t testing.TB, s *quickbooks.Settings, store connector.TokenStore) connector.Connector {
 	t.Helper()
-	transport := &http.Transport{DisableKeepAlives: true}
-	con, err := quickbooks.Open(s, connector.Deps{Connection: "qbo", HTTP: &http.Client{Transport: transport}, Now: time.Now, Tokens: store})
+	con, err := quickbooks.Open(s, connector.Deps{Connection: "qbo", HTTP: plainHTTP(), Now: time.Now, Tokens: store})
 	require.NoError(t, err)
 	return con
 }

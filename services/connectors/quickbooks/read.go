@@ -71,7 +71,7 @@ func (r *reader) snapshot(k *kind, id string, b body) events.Change {
 		c.At = at
 	}
 	c.Number = b.text("DocNumber")
-	c.URL = k.url(strings.TrimSuffix(r.settings.AppURL, "/"), id)
+	c.URL = k.url(r.settings.appURL(), id)
 	if k.note != "" {
 		c.Record, c.Marked = recordIn(b.text(k.note))
 	}

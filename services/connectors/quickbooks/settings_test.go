@@ -17,7 +17,7 @@ func TestSettingsReportEveryProblem(t *testing.T) {
 	s.VerifierTokens = append(s.VerifierTokens, secretOf(""))
 	_, err := quickbooks.Open(s, connector.Deps{})
 	for _, want := range []string{
-		"realm_id", "client_id", "client_secret", "refresh_token", "verifier_tokens[0]", " url:", "home_currency", "tax.default_tax_code",
+		"realm_id", "client_id", "client_secret", "verifier_tokens[0]", " url:", "home_currency", "tax.default_tax_code",
 	} {
 		require.ErrorContains(t, err, want)
 	}

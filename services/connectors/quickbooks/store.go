@@ -11,9 +11,9 @@ import (
 // that gets lost means that a person has to connect the company again, so a
 // store that outlives the process is to be used wherever there is one.
 type MemoryStore struct {
-	mu      sync.Mutex
-	refresh string
-	rev     uint64
+	mu    sync.Mutex
+	token string
+	rev   uint64
 }
 
 // NewMemoryStore returns an empty store.
@@ -23,16 +23,16 @@ func NewMemoryStore() *MemoryStore { return &MemoryStore{} }
 func (s *MemoryStore) Load(context.Context) (string, uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.refresh, s.rev, nil
+	return s.token, s.rev, nil
 }
 
 // Save implements connector.TokenStore.
-func (s *MemoryStore) Save(_ context.Context, refresh string, rev uint64) error {
+func (s *MemoryStore) Save(_ context.Context, token string, rev uint64) (uint64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if rev != s.rev {
-		return connector.ErrTokenMoved
+		return 0, connector.ErrTokenMoved
 	}
-	s.refresh, s.rev = refresh, rev+1
-	return nil
+	s.token, s.rev = token, rev+1
+	return s.rev, nil
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
-	"strings"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
@@ -33,7 +32,10 @@ func newTarget(s *Settings, deps connector.Deps, c *client) *target {
 func (t *target) BatchSize() int { return 1 }
 
 // Check implements connector.Target.
-func (t *target) Check(ctx context.Context) error { return t.client.company(ctx) }
+func (t *target) Check(ctx context.Context) error {
+	_, err := t.client.company(ctx)
+	return err
+}
 
 // Apply implements connector.Target.
 func (t *target) Apply(ctx context.Context, docs []connector.Document) []connector.Result {
@@ -227,7 +229,7 @@ func (t *target) result(k *kind, b body, effect events.Effect) connector.Result 
 	seen := events.Fields{}
 	k.read(t.settings, b, seen)
 	return connector.Result{
-		ID: id, URL: k.url(strings.TrimSuffix(t.settings.AppURL, "/"), id),
+		ID: id, URL: k.url(t.settings.appURL(), id),
 		Number: b.text("DocNumber"), Effect: effect, Seen: seen,
 	}
 }

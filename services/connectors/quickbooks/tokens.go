@@ -2,12 +2,9 @@ package quickbooks
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
+	"crypto/rand"
 	"errors"
 	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -15,53 +12,42 @@ import (
 
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/fault"
-	"github.com/spoke-sync/spoke/services/internal/rest"
 )
 
 const (
 	// renewTimeout bounds one renewal, whoever waits for it.
 	renewTimeout = 30 * time.Second
-	// renewMargin is how long before its end a token is no longer used; a
-	// tenth of its life where that is shorter.
-	renewMargin = time.Minute
-
-	opToken   = "quickbooks: get access token"
-	reconnect = "connect the company to Intuit again and enter the new refresh_token"
+	// claimLife is a little more, so that a claim outlives its renewal.
+	claimLife = renewTimeout + 5*time.Second
+	// claimPause is how long a replica waits before it looks again.
+	claimPause = 50 * time.Millisecond
 )
 
-// tokens puts access tokens on requests. One renewal runs at a time, and a
-// replaced refresh token is saved before the access token that came with it
-// is used: a crash in between leaves the old one, which still works.
+// tokens puts access tokens on requests. The tokens stand in the store, where
+// all replicas find them. Whoever needs a new one claims the renewal there by
+// compare-and-set (rule 3); the others wait for what it brings. A new refresh
+// token is saved before the access token that came with it is used: a crash in
+// between leaves the old one, which still works.
 type tokens struct {
 	settings *Settings
-	store    connector.TokenStore
-	client   *rest.Client
-	now      func() time.Time
+	deps     connector.Deps
+	grants   *granter
+	self     string // names this replica in claims
 
 	renewal singleflight.Group
 	mu      sync.Mutex
-	access  grant
-	// unsaved is a grant whose refresh token the store has not taken yet.
-	unsaved *pending
-}
+	current credentials // as last loaded or saved
+	refused string      // the access token that Intuit refused last
+	warned  time.Time
 
-// grant is an answer of the token endpoint.
-type grant struct {
-	access  string
-	refresh string
-	until   time.Time
-}
-
-type pending struct {
-	grant
-	rev uint64
+	// unsaved are tokens that the store has not taken yet, for the claim with
+	// the revision. Only the renewal, which runs alone, touches them.
+	unsaved    credentials
+	unsavedRev uint64
 }
 
 func newTokens(s *Settings, deps connector.Deps) *tokens {
-	return &tokens{
-		settings: s, store: deps.Tokens, now: deps.Now,
-		client: &rest.Client{HTTP: deps.HTTP, Base: s.TokenURL},
-	}
+	return &tokens{settings: s, deps: deps, grants: newGranter(s, deps), self: rand.Text()}
 }
 
 // usedKey marks the place in a context where Authorize notes the token of a
@@ -89,8 +75,9 @@ func (t *tokens) Authorize(ctx context.Context, req *http.Request) error {
 func (t *tokens) Renew(ctx context.Context) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if used, ok := ctx.Value(usedKey{}).(*string); !ok || *used == t.access.access {
-		t.access = grant{}
+	t.refused = t.current.Access
+	if used, ok := ctx.Value(usedKey{}).(*string); ok {
+		t.refused = *used
 	}
 	return true
 }
@@ -119,123 +106,133 @@ func (t *tokens) token(ctx context.Context) (string, error) {
 	}
 }
 
+// valid returns the token at hand if it is good.
 func (t *tokens) valid() (string, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.access.access, t.access.access != "" && t.now().Before(t.access.until)
+	return t.current.Access, t.good(t.current)
 }
 
-// renew runs alone.
-func (t *tokens) renew(ctx context.Context) (string, error) {
-	if token, ok := t.valid(); ok {
-		return token, nil // somebody renewed it a moment ago
+// good reports whether an access token can be used. The caller holds the lock.
+func (t *tokens) good(c credentials) bool {
+	return c.Access != "" && c.Access != t.refused && t.deps.Now().Before(c.Until)
+}
+
+// adopt takes over what the store holds, if its access token is good.
+func (t *tokens) adopt(ctx context.Context, c credentials) (string, bool) {
+	t.mu.Lock()
+	ok := t.good(c)
+	if ok {
+		t.current = c
 	}
-	next := t.unsaved
-	if next == nil {
-		var err error
-		if next, err = t.fetch(ctx); err != nil {
+	now := t.deps.Now()
+	alert, ending := c.ending(now, t.deps.Connection)
+	tell := ok && ending && t.deps.Alert != nil && now.Sub(t.warned) >= noticeEvery
+	if tell {
+		t.warned = now
+	}
+	t.mu.Unlock()
+	if tell {
+		t.deps.Alert(ctx, alert)
+	}
+	return c.Access, ok
+}
+
+// renew runs alone in this process. It returns a good access token: another
+// replica's, or one that it asked for itself.
+func (t *tokens) renew(ctx context.Context) (string, error) {
+	for {
+		stored, rev, err := loadCredentials(ctx, t.deps.Tokens)
+		if err != nil {
 			return "", err
 		}
-	}
-	if next.refresh != "" {
-		err := t.store.Save(ctx, next.refresh, next.rev)
-		// Where another replica saved its own, both are good: keep theirs.
-		if err != nil && !errors.Is(err, connector.ErrTokenMoved) {
-			t.unsaved = next
-			return "", fault.New(fault.Transient, opToken, "save the refresh token: %w", err)
+		if token, ok := t.adopt(ctx, stored); ok {
+			t.unsaved = credentials{} // that replica's tokens are as good as ours
+			return token, nil
+		}
+		token, err := t.claimed(ctx, stored, rev)
+		if !errors.Is(err, connector.ErrTokenMoved) {
+			return token, err
+		}
+		select {
+		case <-time.After(claimPause):
+		case <-ctx.Done():
+			return "", fault.New(fault.Transient, opToken, "another replica is asking for it")
 		}
 	}
-	t.unsaved = nil
+}
+
+// claimed asks for tokens under a claim. It returns ErrTokenMoved where
+// another replica holds the claim or was first to take it.
+func (t *tokens) claimed(ctx context.Context, stored credentials, rev uint64) (string, error) {
+	ours := stored.Claim.By == t.self
+	if t.unsaved.Refresh != "" && ours && t.unsavedRev == rev {
+		return t.keep(ctx, t.unsaved, rev) // asked for before, but not saved
+	}
+	t.unsaved = credentials{}
+	if !ours && stored.Claim.By != "" && t.deps.Now().Before(stored.Claim.Until) {
+		return "", connector.ErrTokenMoved
+	}
+	stored.Claim = claim{By: t.self, Until: t.deps.Now().Add(claimLife).UTC()}
+	rev, err := saveCredentials(ctx, t.deps.Tokens, stored, rev)
+	if err != nil {
+		return "", unstored(err)
+	}
+	next, err := t.fetch(ctx, stored)
+	if err != nil {
+		stored.Claim = claim{}
+		// A claim that can't be given back runs out.
+		_, _ = saveCredentials(context.WithoutCancel(ctx), t.deps.Tokens, stored, rev)
+		return "", err
+	}
+	return t.keep(ctx, next, rev)
+}
+
+// keep saves new tokens, and only then uses them.
+func (t *tokens) keep(ctx context.Context, next credentials, rev uint64) (string, error) {
+	if _, err := saveCredentials(ctx, t.deps.Tokens, next, rev); err != nil {
+		if !errors.Is(err, connector.ErrTokenMoved) {
+			t.unsaved, t.unsavedRev = next, rev
+		}
+		return "", unstored(err)
+	}
+	t.unsaved = credentials{}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.access = next.grant
-	return next.access, nil
+	t.refused = "" // what was refused is no longer what we use
+	t.mu.Unlock()
+	token, ok := t.adopt(ctx, next)
+	if !ok {
+		return "", fault.New(fault.Transient, opToken, "Intuit gave a token that has ended already").
+			WithHint("compare this machine's clock")
+	}
+	return token, nil
 }
 
-// fetch asks with the stored refresh token, then with the configured one. The
-// grant's refresh token is left empty when it is the stored one.
-func (t *tokens) fetch(ctx context.Context) (*pending, error) {
-	stored, rev, err := t.store.Load(ctx)
-	if err != nil {
-		return nil, fault.New(fault.Transient, opToken, "load the refresh token: %w", err)
+// unstored leaves ErrTokenMoved as it is.
+func unstored(err error) error {
+	if errors.Is(err, connector.ErrTokenMoved) {
+		return err
 	}
+	return fault.New(fault.Transient, opToken, "save the credentials: %w", err)
+}
+
+// fetch asks with the stored refresh token, then with the configured one, so
+// that entering a new one in the settings reconnects the company.
+func (t *tokens) fetch(ctx context.Context, stored credentials) (credentials, error) {
 	configured := t.settings.RefreshToken.Reveal()
-	first := stored
-	if first == "" {
-		first = configured
+	if stored.Refresh == "" && configured == "" {
+		return credentials{}, fault.New(fault.Unauthorized, opToken, "no company is connected").
+			WithHint(reconnect(t.deps.Connection))
 	}
-	g, err := t.ask(ctx, first)
-	if err != nil && fault.As(err).Code == codeInvalidGrant && configured != first {
-		g, err = t.ask(ctx, configured)
+	if stored.Refresh == "" {
+		return t.grants.refresh(ctx, configured)
 	}
-	if err != nil {
-		return nil, err
+	next, err := t.grants.refresh(ctx, stored.Refresh)
+	if err != nil && fault.As(err).Code == codeInvalidGrant && configured != "" && configured != stored.Refresh {
+		return t.grants.refresh(ctx, configured)
 	}
-	if g.refresh == stored {
-		g.refresh = ""
+	if err == nil && next.HardUntil.IsZero() {
+		next.HardUntil = stored.HardUntil
 	}
-	return &pending{grant: g, rev: rev}, nil
-}
-
-// tokenAnswer is what the token endpoint says.
-type tokenAnswer struct {
-	AccessToken  string `json:"access_token"`
-	RefreshToken string `json:"refresh_token"`
-	ExpiresIn    int64  `json:"expires_in"` // seconds
-	Error        string `json:"error"`
-}
-
-// codeInvalidGrant says that a refresh token has ended or was replaced.
-const codeInvalidGrant = "invalid_grant"
-
-func (t *tokens) ask(ctx context.Context, refresh string) (grant, error) {
-	asked := t.now()
-	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
-	basic := base64.StdEncoding.EncodeToString([]byte(t.settings.ClientID + ":" + t.settings.ClientSecret.Reveal()))
-	r := rest.Request{
-		Op: opToken, Method: http.MethodPost, Body: []byte(form.Encode()),
-		Header: http.Header{
-			"Authorization": {"Basic " + basic},
-			"Accept":        {"application/json"},
-			"Content-Type":  {"application/x-www-form-urlencoded"},
-		},
-		// The old refresh token stays good until the new one is used, so that
-		// asking again after a lost answer harms nothing.
-		Safe: true,
-	}
-	resp, err := t.client.Do(ctx, r)
-	if err != nil {
-		return grant{}, err
-	}
-	var a tokenAnswer
-	readable := json.Unmarshal(resp.Body, &a) == nil
-	if !resp.OK() {
-		return grant{}, tokenFault(r, resp, a.Error)
-	}
-	if !readable || a.AccessToken == "" {
-		return grant{}, fault.New(fault.Transient, opToken, "the answer holds no token")
-	}
-	life := time.Duration(max(a.ExpiresIn, 0)) * time.Second
-	return grant{
-		access: a.AccessToken, refresh: a.RefreshToken,
-		until: asked.Add(life - min(renewMargin, life/10)),
-	}, nil
-}
-
-// tokenFault classifies a refusal. Every 4xx but 429 is about credentials:
-// nothing else is in the request.
-func tokenFault(r rest.Request, resp *rest.Response, code string) *fault.Error {
-	if strings.ContainsFunc(code, func(r rune) bool { return (r < 'a' || r > 'z') && r != '_' }) || len(code) > 40 {
-		code = "" // no code of OAuth, so it may be anything
-	}
-	e := rest.Classify(r, resp, code)
-	if resp.Status < 400 || resp.Status >= 500 || resp.Status == http.StatusTooManyRequests {
-		return e
-	}
-	e.Kind = fault.Unauthorized
-	e = e.WithCode(code)
-	if code == codeInvalidGrant {
-		return e.WithHint("the refresh token has expired or was replaced: " + reconnect)
-	}
-	return e.WithHint("check client_id and client_secret of the connection")
+	return next, err
 }

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/budget"
 	"github.com/spoke-sync/spoke/services/internal/bus"
 	"github.com/spoke-sync/spoke/services/internal/config"
@@ -37,6 +38,7 @@ type Env struct {
 	Version string
 
 	owner   string // of what the sinks have under way; see sink.Config
+	leftOut *prometheus.CounterVec
 	vault   *vault.Vault
 	budgets map[string]*budget.Budget
 	calls   *http.Transport
@@ -94,6 +96,8 @@ func Open(ctx context.Context, o Options) (*Env, error) {
 		Config: o.Config, Bus: b, Flows: flows, Log: o.Log, Registry: telemetry.NewRegistry(), Version: o.Version,
 		budgets: map[string]*budget.Budget{}, calls: rest.NewTransport(),
 	}
+	e.leftOut = telemetry.Counter(e.Registry, "connector_left_out_total",
+		"What a connector left out without an error, such as a webhook about another company.", "connection", "what")
 	if o.Owns {
 		e.owner = storeOwner
 	}
@@ -176,6 +180,13 @@ func (e *Env) Connect(service, connection string) (connector.Connector, error) {
 	c, err := kind.Open(e.Config.Settings(connection), connector.Deps{
 		Connection: connection, Tenant: e.Config.Tenant, Log: e.Log.With("connection", connection),
 		HTTP: rest.NewHTTP(transport), Now: time.Now, Tokens: e.vault.Tokens(connection),
+		Alert: func(ctx context.Context, a events.Alert) {
+			a.Connection = connection
+			if err := e.Bus.Alert(ctx, a); err != nil {
+				e.Log.Error(service+": alert not stored", "connection", connection, "kind", a.Kind, "error", err)
+			}
+		},
+		Count: func(what string, n int) { e.leftOut.WithLabelValues(connection, what).Add(float64(n)) },
 	})
 	if err != nil {
 		return connector.Connector{}, fmt.Errorf("connection %s: %w", connection, err)

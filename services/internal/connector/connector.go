@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/spoke-sync/spoke/events"
@@ -119,19 +120,26 @@ type Deps struct {
 	HTTP *http.Client
 	// Now is the clock for signatures.
 	Now func() time.Time
-	// Tokens keeps a rotating refresh token; nil means in memory only.
+	// Tokens keeps rotating credentials; nil means in memory only.
 	Tokens TokenStore
+	// Alert tells operators of what no error tells, such as credentials that
+	// end soon. Connection and At are filled in. Nil tells nobody.
+	Alert func(ctx context.Context, a events.Alert)
+	// Count counts what is left out without an error, such as a webhook about
+	// another company: "other company". The names are a few fixed ones. Nil
+	// counts nothing.
+	Count func(what string, n int)
 }
 
-// TokenStore keeps the newest refresh token of one connection, for all
-// replicas.
+// TokenStore keeps the newest credentials of one connection, for all
+// replicas. What they look like is the connector's own business.
 type TokenStore interface {
-	// Load returns the token and its revision; an empty token and revision 0
-	// when none was saved yet.
+	// Load returns the credentials and their revision; an empty text and
+	// revision 0 when none were saved yet.
 	Load(ctx context.Context) (token string, revision uint64, err error)
-	// Save replaces the token that has the revision. It returns ErrTokenMoved
-	// when another replica saved one meanwhile.
-	Save(ctx context.Context, token string, revision uint64) error
+	// Save replaces the credentials that have the revision and returns the new
+	// one. It returns ErrTokenMoved when another replica saved some meanwhile.
+	Save(ctx context.Context, token string, revision uint64) (uint64, error)
 }
 
 // ErrTokenMoved is returned by TokenStore.Save for a revision that is not the
@@ -163,8 +171,24 @@ type Kind struct {
 	// tier of the account. Nil means that settings change nothing of them. It
 	// must put up with settings that Open would refuse.
 	For func(settings any) Kind
+	// Consent makes the means by which a person admits Spoke to an account,
+	// where the vendor asks for that. Nil where credentials are entered in the
+	// settings only.
+	Consent func(settings any, deps Deps) (Consent, error)
 	// Flows holds the default mappings, *.yaml; may be nil.
 	Flows fs.FS
+}
+
+// Consent is the dance in which a person lets Spoke into an account: OAuth
+// 2.0's authorization code grant.
+type Consent interface {
+	// URL is the vendor's page on which the person agrees. From there the
+	// browser is sent to redirect, with state among the answer.
+	URL(redirect, state string) string
+	// Complete checks what the browser brought to redirect, trades it for
+	// credentials and saves them in Deps.Tokens. It returns what was
+	// connected, for people. The caller has checked the state.
+	Complete(ctx context.Context, redirect string, answer url.Values) (string, error)
 }
 
 // Limits bound the calls of one connection, whatever the number of replicas.

@@ -11,7 +11,6 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/spoke-sync/spoke/events"
-	"github.com/spoke-sync/spoke/services/internal/bus"
 	"github.com/spoke-sync/spoke/services/internal/fault"
 )
 
@@ -191,18 +190,10 @@ func (g *gate) report(ctx context.Context, c events.Condition) {
 	g.sink.alert(ctx, events.Alert{Severity: severity, Kind: kind, Message: c.Reason, Hint: c.Hint})
 }
 
-// alert publishes an alert; the server drops repeats of one kind for a
-// connection and record within its window.
+// alert publishes an alert.
 func (s *Sink) alert(ctx context.Context, a events.Alert) {
-	a.Connection, a.At = s.Connection, time.Now().UTC()
-	b, err := json.Marshal(a)
-	if err == nil {
-		_, err = s.Bus.Publish(ctx, bus.Message{
-			Subject: events.AlertSubject(a.Severity, a.Kind, a.Connection), Data: b,
-			ID: "alert:" + a.Connection + ":" + a.Kind + ":" + a.Record.String(),
-		})
-	}
-	if err != nil {
+	a.Connection = s.Connection
+	if err := s.Bus.Alert(ctx, a); err != nil {
 		s.Log.Error("sink: alert not stored", "connection", s.Connection, "kind", a.Kind, "error", err)
 	}
 }

@@ -87,7 +87,7 @@ func Open(ctx context.Context, js jetstream.JetStream, bucket string, key []byte
 	return &Vault{kv: kv, aead: aead}, nil
 }
 
-// Tokens returns the store of one connection's token.
+// Tokens returns the store of one connection's credentials.
 func (v *Vault) Tokens(connection string) connector.TokenStore {
 	return store{vault: v, name: events.Token(connection)}
 }
@@ -120,23 +120,24 @@ func (s store) Load(ctx context.Context) (string, uint64, error) {
 }
 
 // Save implements connector.TokenStore.
-func (s store) Save(ctx context.Context, token string, revision uint64) error {
+func (s store) Save(ctx context.Context, token string, revision uint64) (uint64, error) {
 	nonce := make([]byte, s.vault.aead.NonceSize())
 	if _, err := rand.Read(nonce); err != nil {
-		return fmt.Errorf("vault: %w", err)
+		return 0, fmt.Errorf("vault: %w", err)
 	}
 	sealed := s.vault.aead.Seal(nonce, nonce, []byte(token), []byte(s.name))
+	var next uint64
 	var err error
 	if revision == 0 {
-		_, err = s.vault.kv.Create(ctx, s.name, sealed)
+		next, err = s.vault.kv.Create(ctx, s.name, sealed)
 	} else {
-		_, err = s.vault.kv.Update(ctx, s.name, sealed, revision)
+		next, err = s.vault.kv.Update(ctx, s.name, sealed, revision)
 	}
 	if errors.Is(err, jetstream.ErrKeyExists) || errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
-		return connector.ErrTokenMoved
+		return 0, connector.ErrTokenMoved
 	}
 	if err != nil {
-		return fmt.Errorf("vault: token of %s: %w", s.name, err)
+		return 0, fmt.Errorf("vault: token of %s: %w", s.name, err)
 	}
-	return nil
+	return next, nil
 }

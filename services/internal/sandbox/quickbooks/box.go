@@ -37,6 +37,10 @@ type Options struct {
 
 	// AccessLife is how long an access token lives; an hour when 0.
 	AccessLife time.Duration
+	// RefreshLife is how long a refresh token lives after its last use,
+	// HardLife how long a consent does; the defaults are Intuit's.
+	RefreshLife time.Duration
+	HardLife    time.Duration
 	// KeepRefresh answers each refresh with the same refresh token. Without
 	// it the token changes every time, and the old one ends when the new one
 	// is used.
@@ -78,7 +82,11 @@ const (
 const (
 	// TokenPath is the token endpoint.
 	TokenPath = "/oauth2/v1/tokens/bearer" //nolint:gosec // an address
-	apiPath   = "/v3/company/{realm}"
+	// AuthorizePath is the page on which a company is connected.
+	AuthorizePath = "/connect/oauth2"
+	// RevokePath ends a connection.
+	RevokePath = "/v2/oauth2/tokens/revoke"
+	apiPath    = "/v3/company/{realm}"
 )
 
 // Accounts of every company, by name.
@@ -111,6 +119,9 @@ func New(opts Options) (*Box, error) {
 	b.Server = sandbox.New("quickbooks", opts.Log, b.refuse)
 	b.Dump(b.dump)
 	b.Handle("token", "POST "+TokenPath, b.serveToken)
+	b.Handle("revoke", "POST "+RevokePath, b.serveRevoke)
+	b.Control("GET "+AuthorizePath, b.serveConsent)
+	b.Control("POST "+AuthorizePath, b.serveDecision)
 	b.Handle("companyinfo", "GET "+apiPath+"/companyinfo/{id}", b.guarded(b.serveCompany))
 	b.Handle("query", "GET "+apiPath+"/query", b.guarded(b.serveQuery))
 	for _, e := range entities() {
@@ -135,8 +146,12 @@ func withDefaults(o Options) Options {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.AccessLife == 0 {
-		o.AccessLife = time.Hour
+	for life, intuit := range map[*time.Duration]time.Duration{
+		&o.AccessLife: time.Hour, &o.RefreshLife: DefaultRefreshLife, &o.HardLife: DefaultHardLife,
+	} {
+		if *life == 0 {
+			*life = intuit
+		}
 	}
 	if o.PerMinute == 0 {
 		o.PerMinute = 500

@@ -15,6 +15,8 @@ const timeLayout = "2006-01-02T15:04:05-07:00"
 // maxRequest bounds a request's body.
 const maxRequest = 1 << 20
 
+func readBody(r *http.Request) ([]byte, error) { return io.ReadAll(io.LimitReader(r.Body, maxRequest)) }
+
 func (b *Box) serveCompany(w http.ResponseWriter, _ *http.Request) {
 	sandbox.JSON(w, http.StatusOK, b.envelope("CompanyInfo", object{
 		"Id": "1", "SyncToken": "0", "domain": "QBO", "sparse": false, "CompanyName": "Sandbox Company", "Country": "US",
@@ -43,7 +45,7 @@ func (b *Box) serveRead(e entity) http.HandlerFunc {
 // was answered before gets the same answer, whatever its body says now.
 func (b *Box) serveWrite(e entity) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		raw, err := io.ReadAll(io.LimitReader(r.Body, maxRequest))
+		raw, err := readBody(r)
 		var in object
 		if err != nil || decode(raw, &in) != nil || in == nil {
 			writeProblem(w, invalid("2010", "Request has invalid or unsupported property", "the body is no JSON object", ""))

@@ -19,11 +19,15 @@ type object map[string]any
 
 // state is the whole company. It is the form of the state file.
 type state struct {
-	Refresh    string               `json:"refresh"`
-	OldRefresh string               `json:"oldRefresh,omitempty"`
-	Access     map[string]time.Time `json:"access"`
-	NextID     int                  `json:"nextId"`
-	NextNumber int                  `json:"nextNumber"`
+	Refresh    string `json:"refresh"`
+	OldRefresh string `json:"oldRefresh,omitempty"`
+	// RefreshUntil is when the refresh token ends, HardUntil the consent.
+	RefreshUntil time.Time            `json:"refreshUntil,omitzero"`
+	HardUntil    time.Time            `json:"hardUntil,omitzero"`
+	Codes        map[string]consent   `json:"codes,omitempty"`
+	Access       map[string]time.Time `json:"access"`
+	NextID       int                  `json:"nextId"`
+	NextNumber   int                  `json:"nextNumber"`
 	// Objects by entity, then by id.
 	Objects map[string]map[string]object `json:"objects"`
 	// Requests holds the answer that each request id got.
@@ -32,7 +36,8 @@ type state struct {
 
 func newState(o Options) state {
 	return state{
-		Refresh: o.RefreshToken, Access: map[string]time.Time{}, NextID: 100, NextNumber: 1001,
+		Refresh: o.RefreshToken, Access: map[string]time.Time{}, Codes: map[string]consent{}, NextID: 100, NextNumber: 1001,
+		HardUntil: o.Now().Add(o.HardLife),
 		Objects: map[string]map[string]object{
 			"Account": {
 				"79": account("79", IncomeAccount, "Income", "SalesOfProductIncome"),
@@ -88,7 +93,13 @@ func (b *Box) load() error {
 	if err != nil {
 		return err
 	}
-	return decode(raw, &b.state)
+	if err := decode(raw, &b.state); err != nil {
+		return err
+	}
+	if b.state.Codes == nil {
+		b.state.Codes = map[string]consent{}
+	}
+	return nil
 }
 
 // save writes the state file by a rename, so that a crash leaves the old or
