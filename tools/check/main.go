@@ -5,6 +5,7 @@
 //	go run ./tools/check                         every test of both modules
 //	go run ./tools/check -short -run Webhook     fewer of them
 //	go run ./tools/check -race ./services/...    these packages with the race detector
+//	go run ./tools/check -operations             the connectors' tests, and which operations they exercised
 //	go run ./tools/check -deps                   only build the programs
 //
 // With CI=true nothing may be skipped and no earlier result is reused. Tests find the programs by

@@ -23,12 +23,18 @@ const module = "github.com/spoke-sync/spoke"
 // the race detector on a busy two-core machine.
 const timeout = "10m"
 
+// connectors are the packages whose tests compare calls with descriptions.
+const connectors = "./services/connectors/..."
+
 type options struct {
 	race  string
 	run   string
 	short bool
 	deps  bool
 	ci    bool
+	// operations runs only what compares calls with descriptions, and lists
+	// the operations.
+	operations bool
 }
 
 func parse(args []string, out io.Writer) (options, error) {
@@ -39,6 +45,8 @@ func parse(args []string, out io.Writer) (options, error) {
 	flags.StringVar(&o.run, "run", "", "run only tests that match this `regexp`")
 	flags.BoolVar(&o.short, "short", false, "leave out what tests leave out with -short")
 	flags.BoolVar(&o.deps, "deps", false, "build the programs that tests need, and stop")
+	flags.BoolVar(&o.operations, "operations", false,
+		"run only the connectors' tests, and list the operations that were compared with the vendors' descriptions")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -61,7 +69,10 @@ func (o options) testArgs() []string {
 	if o.ci {
 		args = append(args, "-count=1")
 	}
-	if o.race == "" {
+	switch {
+	case o.operations:
+		return append(args, connectors)
+	case o.race == "":
 		return append(args, "work")
 	}
 	return append(append(args, "-race"), strings.FieldsFunc(o.race, func(c rune) bool { return c == ',' || c == ' ' })...)
@@ -110,6 +121,7 @@ func test(ctx context.Context, o options, root, bin string, out io.Writer) (bool
 	if err != nil {
 		return false, err
 	}
+	summary.Operations.Print(out, o.operations)
 	summary.Print(out)
 	fmt.Fprintf(out, "took %s\n", time.Since(started).Round(time.Second))
 	for _, name := range left {
@@ -128,6 +140,15 @@ func judge(ctx context.Context, o options, summary report.Summary, testErr error
 		return false, nil
 	case testErr != nil:
 		return false, fmt.Errorf("go test: %w", testErr)
+	case o.operations && summary.Operations.Count() == 0:
+		return false, errors.New("no call was compared with a description")
+	case len(summary.Operations.Invalid()) > 0:
+		return false, fmt.Errorf("not as the description says: %s", strings.Join(summary.Operations.Invalid(), ", "))
+	case summary.Operations.Rejected() > 0:
+		return false, fmt.Errorf("%d requests were rejected", summary.Operations.Rejected())
+	case o.run == "" && !o.short && len(summary.Operations.Unused()) > 0:
+		return false, fmt.Errorf("exceptions that nothing needs, remove them from package spec: %s",
+			strings.Join(summary.Operations.Unused(), "; "))
 	case summary.Packages == 0:
 		return false, errors.New("no package was tested")
 	case o.ci && len(summary.Skipped) > 0:

@@ -17,6 +17,7 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/connectortest"
 	hubspotbox "github.com/spoke-sync/spoke/services/internal/sandbox/hubspot"
 	"github.com/spoke-sync/spoke/services/internal/secret"
+	"github.com/spoke-sync/spoke/services/internal/spec"
 )
 
 // TestConformance runs the suite but for what supposes a vendor whose objects
@@ -26,7 +27,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	kind := hubspot.Kind()
 	kind.Flows = nil // TestFlowsCompile checks more of them
-	checks := connectortest.Checks(t, connectortest.Case{Kind: kind, Start: fixture})
+	checks := connectortest.Checks(t, connectortest.Case{Kind: kind, Start: fixture, Spec: spec.HubSpot})
 	require.True(t, slices.ContainsFunc(checks, isCreate))
 	for _, c := range slices.DeleteFunc(checks, isCreate) {
 		t.Run(c.Name, func(t *testing.T) {

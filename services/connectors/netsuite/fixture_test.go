@@ -17,6 +17,7 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/connectortest"
 	netsuitebox "github.com/spoke-sync/spoke/services/internal/sandbox/netsuite"
 	"github.com/spoke-sync/spoke/services/internal/secret"
+	"github.com/spoke-sync/spoke/services/internal/spec"
 )
 
 // bundle is a connector on a sandbox of its own.
@@ -170,7 +171,7 @@ func with(doc connector.Document, changes map[string]any) map[string]any {
 
 // suite is the conformance case with the given credentials.
 func suite(change func(*netsuitebox.Options, *netsuite.Settings)) connectortest.Case {
-	return connectortest.Case{Kind: netsuite.Kind(), Start: func(t testing.TB) connectortest.Fixture {
+	return connectortest.Case{Kind: netsuite.Kind(), Spec: spec.NetSuite, Start: func(t testing.TB) connectortest.Fixture {
 		b := setup(t, change)
 		_, err := b.box.AddItem("WIDGET-1", "Widget", events.MustDecimal("19.90"))
 		require.NoError(t, err)

@@ -15,6 +15,7 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/connectortest"
 	quickbooksbox "github.com/spoke-sync/spoke/services/internal/sandbox/quickbooks"
 	"github.com/spoke-sync/spoke/services/internal/secret"
+	"github.com/spoke-sync/spoke/services/internal/spec"
 )
 
 // startBox runs a sandbox for one test and returns settings that point to it.
@@ -92,7 +93,7 @@ func suiteDocs() []connectortest.Doc {
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	connectortest.Run(t, connectortest.Case{Kind: quickbooks.Kind(), Start: func(t testing.TB) connectortest.Fixture {
+	connectortest.Run(t, connectortest.Case{Kind: quickbooks.Kind(), Spec: spec.QuickBooks, Start: func(t testing.TB) connectortest.Fixture {
 		box, settings := startBox(t, quickbooksbox.Options{PerMinute: -1})
 		customer, err := box.Add("Customer", map[string]any{"DisplayName": "Already There"})
 		require.NoError(t, err)

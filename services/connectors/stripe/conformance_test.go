@@ -10,11 +10,12 @@ import (
 	"github.com/spoke-sync/spoke/services/connectors/stripe"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/connectortest"
+	"github.com/spoke-sync/spoke/services/internal/spec"
 )
 
 func TestConformance(t *testing.T) {
 	t.Parallel()
-	connectortest.Run(t, connectortest.Case{Kind: stripe.Kind(), Start: fixture})
+	connectortest.Run(t, connectortest.Case{Kind: stripe.Kind(), Start: fixture, Spec: spec.Stripe})
 }
 
 // fixture seeds the sandbox with a paid invoice of another record, whose

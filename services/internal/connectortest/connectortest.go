@@ -6,6 +6,7 @@
 package connectortest
 
 import (
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/sandbox"
+	"github.com/spoke-sync/spoke/services/internal/spec"
 )
 
 // The names that the suite configures.
@@ -30,6 +32,10 @@ type Case struct {
 	// Start makes a sandbox of its own for one check and ends it with
 	// t.Cleanup. Checks run in parallel.
 	Start func(t testing.TB) Fixture
+	// Spec is the vendor's description, such as spec.NetSuite: every request of
+	// the connector and every answer of the sandbox is compared with it. Nil
+	// is for a vendor that has none.
+	Spec spec.Source
 }
 
 // Fixture is what one check works on.
@@ -121,12 +127,22 @@ func Run(t *testing.T, c Case) {
 // sandbox to see what the connector has.
 func Checks(t testing.TB, c Case) []Check {
 	t.Helper()
-	probe := open(t, c)
+	book, absent := describe(t, c)
+	probe := open(t, c, nil)
 	var all []Check
 	add := func(name string, run func(t testing.TB, e *env)) {
 		all = append(all, Check{Name: name, Run: func(t testing.TB) {
 			t.Helper()
-			run(t, open(t, c))
+			e := open(t, c, book)
+			defer e.wire.judge(t) // also when the check has ended early
+			run(t, e)
+		}})
+	}
+	if c.Spec != nil {
+		all = append(all, Check{Name: "spec/present", Run: func(t testing.TB) {
+			if absent != nil {
+				t.Skip(absent)
+			}
 		}})
 	}
 	addKind(add)
@@ -157,10 +173,24 @@ type env struct {
 	ids map[events.Ref]string
 }
 
-// open starts a fixture and opens the connector on it.
-func open(t testing.TB, c Case) *env {
+// describe opens the vendor's description. Where it is not on this machine,
+// the error says so.
+func describe(t testing.TB, c Case) (book *spec.Book, absent error) {
 	t.Helper()
-	e := &env{Fixture: c.Start(t), kind: c.Kind, wire: newWire(), ids: map[events.Ref]string{}}
+	if c.Spec == nil {
+		return nil, nil
+	}
+	book, err := c.Spec(t)
+	if err != nil && !errors.Is(err, spec.ErrAbsent) {
+		t.Fatalf("the vendor's description: %v", err)
+	}
+	return book, err
+}
+
+// open starts a fixture and opens the connector on it.
+func open(t testing.TB, c Case, book *spec.Book) *env {
+	t.Helper()
+	e := &env{Fixture: c.Start(t), kind: c.Kind, wire: newWire(book), ids: map[events.Ref]string{}}
 	if c.Kind.For != nil {
 		e.kind = c.Kind.For(e.Settings)
 	}

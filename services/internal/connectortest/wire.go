@@ -7,13 +7,18 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"testing"
 	"time"
+
+	"github.com/spoke-sync/spoke/services/internal/spec"
 )
 
 // wire is the network between connector and sandbox. It can give answers of
 // its own, as a proxy in between may.
 type wire struct {
 	real *http.Transport
+	next http.RoundTripper
+	tap  *spec.Tap // nil without a description
 	mu   sync.Mutex
 	fake func(*http.Request) (*http.Response, error)
 }
@@ -21,10 +26,24 @@ type wire struct {
 // callTimeout ends a call that hangs; nothing in a sandbox takes as long.
 const callTimeout = 30 * time.Second
 
-func newWire() *wire {
+func newWire(book *spec.Book) *wire {
 	// Without kept connections the transport never repeats a call by itself,
 	// so that each fault is seen by the connector.
-	return &wire{real: &http.Transport{DisableKeepAlives: true}}
+	w := &wire{real: &http.Transport{DisableKeepAlives: true}}
+	w.next = w.real
+	if book != nil {
+		w.tap = &spec.Tap{Next: w.real, Book: book}
+		w.next = w.tap
+	}
+	return w
+}
+
+// judge fails for each call that the vendor's description does not allow.
+func (w *wire) judge(t testing.TB) {
+	t.Helper()
+	if w.tap != nil {
+		w.tap.Report(t)
+	}
 }
 
 func (w *wire) client() *http.Client { return &http.Client{Transport: w, Timeout: callTimeout} }
@@ -64,14 +83,18 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	fake := w.fake
 	w.mu.Unlock()
 	if fake == nil {
-		return w.real.RoundTrip(r)
+		return w.next.RoundTrip(r)
 	}
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
+	var body []byte
 	if r.Body != nil {
-		_, _ = io.Copy(io.Discard, r.Body)
+		body, _ = io.ReadAll(r.Body)
 		_ = r.Body.Close()
+	}
+	if w.tap != nil {
+		w.tap.Judge(spec.Call{Request: r, Body: body})
 	}
 	return fake(r)
 }

@@ -38,6 +38,13 @@ func All() []Tool {
 			Why:     "tracing tests send spans to a real Jaeger and read the traces back",
 			Cold:    "2 to 4 minutes",
 		},
+		{
+			Binary:  "stripe-mock",
+			Module:  "tools/stripe-mock",
+			Package: "github.com/stripe/stripe-mock",
+			Why:     "every request of the Stripe connector's tests goes to it too",
+			Cold:    "15 seconds",
+		},
 	}
 }
 

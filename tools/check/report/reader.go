@@ -65,6 +65,9 @@ func (r *Reader) line(line []byte) {
 }
 
 func (r *Reader) add(event Event) {
+	if event.Action == "output" && r.summary.Operations.take(event.Output) {
+		return
+	}
 	switch {
 	case event.Action == "build-output":
 		r.builds[event.ImportPath] = append(r.builds[event.ImportPath], event.Output)

@@ -21,6 +21,8 @@ type Summary struct {
 	Failed   int
 	Failures []string // packages with a failure
 	Skipped  []Skipped
+	// Operations are the calls that tests compared with descriptions.
+	Operations Operations
 }
 
 // tally is the outcome of one package.
