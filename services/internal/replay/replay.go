@@ -182,7 +182,6 @@ func (r *Replayer) filters(ctx context.Context, s Selection) ([]string, error) {
 	return all, nil
 }
 
-
 func (r *Replayer) record(ctx context.Context, k events.Key) (rec events.Record, ok bool, err error) {
 	m, ok, err := r.bus.LastOne(ctx, events.StreamHub, events.RecordSubject(r.tenant, k))
 	if err != nil || !ok {
