@@ -12,6 +12,7 @@ import (
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/bus"
+	"github.com/spoke-sync/spoke/services/internal/crash"
 )
 
 // item is one event with what its subject is made of.
@@ -93,12 +94,14 @@ func (s *store) put(ctx context.Context, speaker string, items []item) (t tally,
 	defer cancel()
 	for len(msgs) > 0 {
 		n := min(len(msgs), MaxEvents)
+		crash.Point(crash.IngestReceived)
 		started := time.Now()
 		err := s.publisher.Publish(ctx, msgs[:n]...)
 		s.meter.published(time.Since(started))
 		if err != nil {
 			return tally{}, unstored(err)
 		}
+		crash.Point(crash.IngestStored)
 		for _, k := range keys[:n] {
 			s.known.Add(k, struct{}{})
 		}

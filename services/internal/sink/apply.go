@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/crash"
 	"github.com/spoke-sync/spoke/services/internal/fault"
 )
 
@@ -45,7 +46,10 @@ func (s *Sink) apply(ctx context.Context, jobs []*job) []connector.Result {
 	for n, i := range ready {
 		docs[n] = jobs[i].doc
 	}
-	for n, r := range s.call(ctx, docs) {
+	crash.Point(crash.SinkReserved)
+	answers := s.call(ctx, docs)
+	crash.Point(crash.SinkCalled)
+	for n, r := range answers {
 		results[ready[n]] = r
 	}
 	return results

@@ -13,6 +13,7 @@ import (
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/bus"
 	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/crash"
 	"github.com/spoke-sync/spoke/services/internal/fault"
 	"github.com/spoke-sync/spoke/services/internal/ledger"
 )
@@ -122,6 +123,7 @@ func (s *Sink) succeed(j *job, r connector.Result) {
 		s.giveBack(j, time.Second)
 		return
 	}
+	crash.Point(crash.SinkNoted)
 	s.Meter.Applied(s.Connection, string(r.Effect))
 	s.Log.Info("sink: written", "connection", s.Connection, "record", j.desired.Record.String(), "object", j.desired.Object,
 		"effect", string(r.Effect), "id", o.ID, "attempt", o.Attempts)
@@ -155,6 +157,7 @@ func (s *Sink) finish(j *job, o *events.Outcome) bool {
 			s.giveBack(j, time.Second)
 			return false
 		}
+		crash.Point(crash.SinkTold)
 		j.span.SetAttributes(attribute.String("spoke.state", string(o.State)), attribute.String("spoke.effect", string(o.Effect)))
 	}
 	ctx, cancel := context.WithTimeout(j.ctx, 10*time.Second)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/bus"
+	"github.com/spoke-sync/spoke/services/internal/crash"
 )
 
 // commitAll computes every change and commits them in batches that fit. What
@@ -54,9 +55,11 @@ func (w *Worker) commit(ctx context.Context, batch []*change) bool {
 		}
 		last, err := uint64(0), error(nil)
 		if len(msgs) > 0 {
+			crash.Point(crash.TransformComputed)
 			last, err = w.Bus.Batch(ctx, msgs)
 		}
 		if err == nil {
+			crash.Point(crash.TransformCommitted)
 			w.committed(batch, last-uint64(len(msgs)))
 			for _, c := range batch {
 				w.unnote(ctx, c)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/spoke-sync/spoke/services/internal/crash"
 	"github.com/spoke-sync/spoke/services/warehouse/row"
 )
 
@@ -70,6 +71,7 @@ func (f Rows) Step(ctx context.Context) (int, error) {
 			return 0, fmt.Errorf("warehouse: publish %d rows: %w", len(out), err)
 		}
 	}
+	crash.Point(crash.WarehousePublished)
 	if batch.Ack == nil {
 		return len(batch.Messages), nil
 	}
