@@ -17,6 +17,7 @@ const unknownSpeaker = "unknown"
 const (
 	resultStored   = "stored"
 	resultRepeated = "repeated"
+	resultLeftOut  = "left out"
 )
 
 // meter counts what comes in. Its labels are routes, configured names and
@@ -37,7 +38,7 @@ func newMeter(reg *prometheus.Registry) *meter {
 		requests: telemetry.Counter(to, "ingest_requests_total",
 			`Requests by route, connection and code: "stored", or why they were refused.`, "route", "connection", "code"),
 		accepted: telemetry.Counter(to, "ingest_events_total",
-			"Accepted events: stored, or repeated and known to be stored.", "connection", "result"),
+			"Accepted events: stored, repeated and known to be stored, or left out since their entity is polled or off.", "connection", "result"),
 		ahead: telemetry.Counter(to, "ingest_clock_ahead_total",
 			"Events whose time was in the future and has been set to now.", "connection"),
 		publish: telemetry.Seconds(to, "ingest_publish_seconds", "Time until events were on disk."),

@@ -22,6 +22,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/bus"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/secret"
@@ -82,6 +83,9 @@ type Deps struct {
 	Webhooks  map[string]connector.Webhooks
 	Upstreams []Upstream
 	Publisher Publisher
+	// Hears reports whether a connection's webhooks are listened to for an
+	// operation on an entity; nil is always.
+	Hears func(connection string, e events.Entity, op events.Op) bool
 	// Ready reports whether the store can be reached; see BusReady.
 	Ready func(context.Context) error
 	// Registry takes the metrics and is served; nil for neither.
@@ -100,6 +104,7 @@ type Receiver struct {
 	webhooks map[string]connector.Webhooks
 	keys     keyring
 	store    *store
+	hears    func(string, events.Entity, events.Op) bool
 	ready    func(context.Context) error
 	meter    *meter
 	tracer   trace.Tracer
@@ -131,10 +136,13 @@ func New(c Config, d Deps) (*Receiver, error) {
 	if d.Ready == nil {
 		d.Ready = func(context.Context) error { return nil }
 	}
+	if d.Hears == nil {
+		d.Hears = func(string, events.Entity, events.Op) bool { return true }
+	}
 	m := newMeter(d.Registry)
 	r := &Receiver{
 		config: c, public: strings.TrimRight(c.PublicURL, "/"), webhooks: d.Webhooks, keys: keys,
-		store: newStore(c, d.Publisher, m), ready: d.Ready, meter: m, tracer: d.Tracer, log: d.Log, now: d.Now,
+		store: newStore(c, d.Publisher, m), hears: d.Hears, ready: d.Ready, meter: m, tracer: d.Tracer, log: d.Log, now: d.Now,
 		inFlight: semaphore.NewWeighted(c.MaxInFlight), mux: http.NewServeMux(),
 	}
 	r.mux.Handle("/webhooks/{connection}", r.route(routeWebhooks, r.serveWebhook))

@@ -30,14 +30,17 @@ func (r *Receiver) serveWebhook(w http.ResponseWriter, call *request) *refusal {
 	if err != nil {
 		return refuseFault(err)
 	}
-	items := make([]item, len(said))
-	for i, e := range said {
+	items := make([]item, 0, len(said))
+	for _, e := range said {
 		it, err := r.store.spoken(name, e)
 		if err != nil {
 			return refuse(codeInternal, "this is a bug in Spoke").because(err)
 		}
-		items[i] = it
+		if r.hears(name, it.entity, it.op) {
+			items = append(items, it)
+		}
 	}
+	r.meter.events(name, resultLeftOut, len(said)-len(items))
 	if _, refused := r.store.put(call.Context(), name, items); refused != nil {
 		return refused
 	}

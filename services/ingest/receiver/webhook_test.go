@@ -70,6 +70,26 @@ func TestWebhookWithNothingOfUse(t *testing.T) {
 	require.Zero(t, b.count())
 }
 
+// TestWebhookOfWhatIsPolled: what is not listened to is taken, left out and
+// counted; the rest of the delivery is stored.
+func TestWebhookOfWhatIsPolled(t *testing.T) {
+	t.Parallel()
+	var asked []events.Op
+	b := setup(t, func(_ *receiver.Config, d *receiver.Deps) {
+		d.Hears = func(connection string, e events.Entity, op events.Op) bool {
+			asked = append(asked, op)
+			return connection != "stripe" || e != events.EntityCompany || len(asked) > 1
+		}
+	})
+	resp, _ := b.call(hook(delivery))
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.EqualValues(t, 1, b.count())
+	_, e := b.message(1)
+	require.Equal(t, "evt_2", e.ID)
+	require.Equal(t, []events.Op{events.OpChanged, events.OpChanged}, asked)
+	require.Equal(t, 1, b.metric("spoke_ingest_events_total", "connection", "stripe", "result", "left out"))
+}
+
 func TestWebhookRefusals(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *receiver.Config, _ *receiver.Deps) { c.MaxBody = 4 << 10 })

@@ -6,10 +6,14 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/ingest/feeder"
 	"github.com/spoke-sync/spoke/services/ingest/receiver"
 	"github.com/spoke-sync/spoke/services/internal/bus"
+	"github.com/spoke-sync/spoke/services/internal/config"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 )
 
@@ -36,6 +40,10 @@ func runIngest(ctx context.Context, e *Env, ready func()) error {
 	if err != nil {
 		return err
 	}
+	f, err := newFeeder(ctx, e, conns, group)
+	if err != nil {
+		return err
+	}
 	l, err := Listen(ctx, e.Config.HTTP.Listen, "http.listen (or --listen)")
 	if err != nil {
 		return err
@@ -46,6 +54,11 @@ func runIngest(ctx context.Context, e *Env, ready func()) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(l) }()
 	e.Log.Info("ingest: listening", "address", l.Addr().String())
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	readCtx, stopReading := context.WithCancel(ctx)
+	defer stopReading()
+	reading.Go(func() { f.Run(readCtx) })
 	ready()
 	select {
 	case err := <-failed:
@@ -74,7 +87,38 @@ func newReceiver(e *Env, conns map[string]connector.Connector, group *bus.Group)
 	c.Tenant, c.PublicURL = e.Config.Tenant, e.Config.HTTP.PublicURL
 	c.MaxMessage = e.Bus.Conn().MaxPayload()
 	return receiver.New(c, receiver.Deps{
-		Webhooks: webhooks, Upstreams: upstreams, Publisher: group, Ready: receiver.BusReady(e.Bus),
+		Webhooks: webhooks, Upstreams: upstreams, Publisher: group, Hears: e.hears, Ready: receiver.BusReady(e.Bus),
 		Registry: e.Registry, Tracer: e.Tracer(IngestName), Log: e.Log,
+	})
+}
+
+// hears reports whether a connection's webhook counts. What is polled is not
+// heard of by webhooks too, but for what no poll may tell: that an object is
+// gone. A person's wish to be forgotten is always heard.
+func (e *Env) hears(connection string, entity events.Entity, op events.Op) bool {
+	return heard(e.Config.SyncMode(connection, entity), op)
+}
+
+func heard(mode config.Mode, op events.Op) bool {
+	switch op {
+	case events.OpErased:
+		return true
+	case events.OpDeleted, events.OpMerged:
+		return !mode.Off
+	default:
+		return mode.RealTime()
+	}
+}
+
+func newFeeder(ctx context.Context, e *Env, conns map[string]connector.Connector, group *bus.Group) (*feeder.Feeder, error) {
+	c := feeder.Config{Tenant: e.Config.Tenant, Owner: e.owner}
+	for _, name := range e.Config.ConnectionNames() {
+		c.Connections = append(c.Connections, feeder.Connection{
+			Name: name, Kind: e.Config.Kind(name), Scanner: conns[name].Scanner,
+			Mode: func(entity events.Entity) config.Mode { return e.Config.SyncMode(name, entity) },
+		})
+	}
+	return feeder.New(ctx, c, feeder.Deps{
+		Bus: e.Bus, Publisher: group, Log: e.Log, Tracer: e.Tracer(IngestName), Meter: feeder.NewMeter(e.Registry),
 	})
 }

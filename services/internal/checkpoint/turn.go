@@ -59,10 +59,14 @@ func (t *Turn) Save(ctx context.Context, change func(*State)) error {
 
 // End changes the checkpoint and gives the turn back.
 func (t *Turn) End(ctx context.Context, change func(*State)) error {
-	return t.save(ctx, func(st *State) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	err := t.saveLocked(ctx, func(st *State) {
 		change(st)
 		st.Owner, st.Lease = "", time.Time{}
 	})
+	t.lost = ErrLost // whatever is saved from now on
+	return err
 }
 
 // saveTries bounds how often a change is put on top of a request that came in
@@ -72,6 +76,10 @@ const saveTries = 5
 func (t *Turn) save(ctx context.Context, change func(*State)) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.saveLocked(ctx, change)
+}
+
+func (t *Turn) saveLocked(ctx context.Context, change func(*State)) error {
 	if t.lost != nil {
 		return t.lost
 	}
@@ -115,6 +123,13 @@ func (t *Turn) adopt(ctx context.Context) error {
 	return nil
 }
 
+// renew is not cut off: it would not be known whether it was stored.
+func (t *Turn) renew(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.lease)
+	defer cancel()
+	return t.Save(ctx, func(*State) {})
+}
+
 // Keep renews the lease until ctx ends, and calls over when the turn is lost.
 func (t *Turn) Keep(ctx context.Context, over func(error)) {
 	tick := time.NewTicker(t.lease / 3)
@@ -125,10 +140,8 @@ func (t *Turn) Keep(ctx context.Context, over func(error)) {
 			return
 		case <-tick.C:
 		}
-		if err := t.Save(ctx, func(*State) {}); err != nil {
-			if ctx.Err() == nil {
-				over(err)
-			}
+		if err := t.renew(ctx); err != nil {
+			over(err)
 			return
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // zones are known on hosts without zone files too
 
 	"github.com/goccy/go-yaml"
 
