@@ -51,7 +51,7 @@ type Held struct {
 // Condition is what a connection's sink is doing, as it stands in the
 // connections bucket.
 type Condition struct {
-	State  string    `json:"state"` // running, open (breaker), unauthorized
+	State  string    `json:"state"` // running, open (breaker), unauthorized, recovering, paused
 	Reason string    `json:"reason,omitempty"`
 	Hint   string    `json:"hint,omitempty"`
 	Since  time.Time `json:"since"`

@@ -17,12 +17,15 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/breaker"
 	"github.com/spoke-sync/spoke/services/internal/budget"
 	"github.com/spoke-sync/spoke/services/internal/bus"
 	"github.com/spoke-sync/spoke/services/internal/config"
 	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/fault"
 	"github.com/spoke-sync/spoke/services/internal/mapping"
 	"github.com/spoke-sync/spoke/services/internal/rest"
+	"github.com/spoke-sync/spoke/services/internal/sink"
 	"github.com/spoke-sync/spoke/services/internal/telemetry"
 	"github.com/spoke-sync/spoke/services/internal/vault"
 )
@@ -41,7 +44,9 @@ type Env struct {
 	leftOut *prometheus.CounterVec
 	vault   *vault.Vault
 	budgets map[string]*budget.Budget
-	calls   *http.Transport
+	// breakers by connection, for all services of the process.
+	breakers map[string]*breaker.Breaker
+	calls    *http.Transport
 }
 
 // Service is one of Spoke's services.
@@ -94,7 +99,7 @@ func Open(ctx context.Context, o Options) (*Env, error) {
 	}
 	e := &Env{
 		Config: o.Config, Bus: b, Flows: flows, Log: o.Log, Registry: telemetry.NewRegistry(), Version: o.Version,
-		budgets: map[string]*budget.Budget{}, calls: rest.NewTransport(),
+		budgets: map[string]*budget.Budget{}, breakers: map[string]*breaker.Breaker{}, calls: rest.NewTransport(),
 	}
 	e.leftOut = telemetry.Counter(e.Registry, "connector_left_out_total",
 		"What a connector left out without an error, such as a webhook about another company.", "connection", "what")
@@ -129,8 +134,55 @@ func (e *Env) prepare(ctx context.Context) error {
 	if e.vault, err = vault.Open(ctx, e.Bus.JetStream(), bus.BucketTokens, key); err != nil {
 		return err
 	}
-	return e.openBudgets(ctx)
+	if err := e.openBudgets(ctx); err != nil {
+		return err
+	}
+	return e.openBreakers(ctx)
 }
+
+// openBreakers watches the state of each connection.
+func (e *Env) openBreakers(ctx context.Context) error {
+	kv, err := e.Bus.JetStream().KeyValue(ctx, bus.BucketConnections)
+	if err != nil {
+		return fmt.Errorf("bucket %s: %w", bus.BucketConnections, err)
+	}
+	for _, connection := range e.Config.ConnectionNames() {
+		e.breakers[connection], err = breaker.Open(ctx, breaker.Options{
+			KV: kv, Connection: connection, Lanes: sink.DefaultLanes, Log: e.Log,
+			Changed: func(c events.Condition) { e.tell(connection, c) },
+		})
+		if err != nil {
+			delete(e.breakers, connection)
+			return err
+		}
+	}
+	return nil
+}
+
+// alertLimit bounds the storing of an alert.
+const alertLimit = 5 * time.Second
+
+// tell alerts operators of conditions that are not good ones.
+func (e *Env) tell(connection string, c events.Condition) {
+	a := events.Alert{Severity: "critical", Connection: connection, Message: c.Reason, Hint: c.Hint}
+	switch c.State {
+	case breaker.StateOpen:
+		a.Kind = "breaker"
+	case breaker.StateUnauthorized:
+		a.Kind = fault.Unauthorized.String()
+	default:
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), alertLimit)
+	defer cancel()
+	if err := e.Bus.Alert(ctx, a); err != nil {
+		e.Log.Error("alert not stored", "connection", connection, "kind", a.Kind, "error", err)
+	}
+}
+
+// Paused reports whether an operator has paused a connection: then nothing
+// calls the vendor.
+func (e *Env) Paused(connection string) bool { return e.breakers[connection].Paused() }
 
 // openBudgets opens the budget of each connection; connections to one account
 // may share one.
@@ -159,6 +211,9 @@ func (e *Env) Close() {
 	for _, b := range e.budgets {
 		b.Close()
 	}
+	for _, b := range e.breakers {
+		b.Close()
+	}
 	e.calls.CloseIdleConnections()
 	e.Bus.Close()
 }
@@ -171,7 +226,7 @@ func (e *Env) Tracer(service string) trace.Tracer { return telemetry.Tracer(serv
 func (e *Env) Connect(service, connection string) (connector.Connector, error) {
 	kind := e.Config.Kind(connection)
 	transport := otelhttp.NewTransport(
-		e.budgets[connection].Transport(e.calls),
+		e.breakers[connection].Transport(e.budgets[connection].Transport(e.calls)),
 		otelhttp.WithTracerProvider(telemetry.Provider(service)),
 		// Vendors are not told about our traces.
 		otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()),

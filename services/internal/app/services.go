@@ -46,6 +46,7 @@ func runTransform(ctx context.Context, e *Env, ready func()) error {
 		Tenant: e.Config.Tenant, Kinds: e.Config.Kinds(), Flows: e.Flows, Policy: policy,
 	}, worker.Deps{
 		Bus: e.Bus, Readers: readers, Log: e.Log, Tracer: e.Tracer(TransformName), Meter: worker.NewMeter(e.Registry),
+		Paused: e.Paused,
 	})
 	if err != nil {
 		return err
@@ -114,7 +115,8 @@ func openSink(ctx context.Context, e *Env, service, name string, meter *sink.Met
 	}
 	s, err := sink.New(ctx, sink.Config{Tenant: e.Config.Tenant, Connection: name, Kind: kind, Settle: settle, Owner: e.owner,
 		OnDemand: func(object string) bool { return e.Flows.OnDemand(name, object) }},
-		sink.Deps{Bus: e.Bus, Target: c.Target, Log: e.Log, Tracer: e.Tracer(service), Meter: meter})
+		sink.Deps{Bus: e.Bus, Target: c.Target, Log: e.Log, Tracer: e.Tracer(service), Meter: meter,
+			Breaker: e.breakers[name], Budget: e.budgets[name]})
 	if err != nil {
 		return nil, fmt.Errorf("connection %s: %w", name, err)
 	}

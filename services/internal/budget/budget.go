@@ -202,6 +202,9 @@ type Wait struct{ For time.Duration }
 // Error implements error.
 func (w *Wait) Error() string { return fmt.Sprintf("no calls for %s", w.For.Round(time.Second)) }
 
+// RetryAfter is when to try again.
+func (w *Wait) RetryAfter() time.Duration { return w.For }
+
 // Is makes it a deadline that would be exceeded.
 func (*Wait) Is(target error) bool { return target == context.DeadlineExceeded }
 

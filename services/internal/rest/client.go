@@ -200,6 +200,10 @@ func lost(r Request, err error, sent bool) *fault.Error {
 		err = u.Err
 	}
 	e := fault.New(kind, r.Op, "%w", err)
+	var wait interface{ RetryAfter() time.Duration }
+	if errors.As(err, &wait) {
+		e = e.After(wait.RetryAfter())
+	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
 		return e.WithHint("the host name " + dns.Name + " can't be resolved: check the connection's url")

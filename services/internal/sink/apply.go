@@ -24,7 +24,7 @@ func (s *Sink) apply(ctx context.Context, jobs []*job) []connector.Result {
 		links = append(links, trace.LinkFromContext(j.ctx))
 	}
 	ctx = trace.ContextWithSpan(ctx, jobs[0].span)
-	ctx, cancel := context.WithTimeout(ctx, lease/2)
+	ctx, cancel := context.WithTimeout(ctx, applyLimit)
 	defer cancel()
 	ctx, span := s.Tracer.Start(ctx, "apply "+s.Connection, trace.WithLinks(links...),
 		trace.WithSpanKind(trace.SpanKindInternal),
@@ -62,7 +62,7 @@ func (s *Sink) lookUp(ctx context.Context, j *job) error {
 	}
 	var found bool
 	var r connector.Result
-	err := s.gate.execute(ctx, func() (err error) {
+	err := s.Breaker.Execute(ctx, func() (err error) {
 		defer recovered(s.Kind.Name, &err)
 		r, found, err = s.Target.Find(ctx, j.doc)
 		return err
@@ -81,7 +81,7 @@ func (s *Sink) lookUp(ctx context.Context, j *job) error {
 // worst error of the batch.
 func (s *Sink) call(ctx context.Context, docs []connector.Document) []connector.Result {
 	var results []connector.Result
-	err := s.gate.execute(ctx, func() (err error) {
+	err := s.Breaker.Execute(ctx, func() (err error) {
 		defer recovered(s.Kind.Name, &err)
 		results = s.Target.Apply(ctx, docs)
 		if len(results) != len(docs) {

@@ -7,11 +7,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/breaker"
 	"github.com/spoke-sync/spoke/services/internal/bus"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/ledger"
@@ -49,6 +49,10 @@ type Deps struct {
 	Log    *slog.Logger
 	Tracer trace.Tracer
 	Meter  *Meter
+	// Breaker is the connection's.
+	Breaker *breaker.Breaker
+	// Budget says while no call may be made; nil if nothing limits them.
+	Budget interface{ Paused() time.Duration }
 	// Jitter returns a number in [0,1); nil means a random one.
 	Jitter func() float64
 }
@@ -60,22 +64,25 @@ type Sink struct {
 	ledger *ledger.Ledger
 	puller *bus.Puller
 	events *bus.Group
-	state  jetstream.KeyValue
-	gate   *gate
 
-	mu   sync.Mutex
-	busy map[string]bool // subjects that a lane works on
-	wg   sync.WaitGroup
-	free chan struct{} // one token per free lane
+	mu    sync.Mutex
+	busy  map[string]bool // subjects that a lane works on
+	wg    sync.WaitGroup
+	free  chan struct{} // one token per free lane
+	freed chan struct{} // told when a lane gets free
 }
 
 const (
 	// pullWait bounds how long an idle sink blocks in one pull.
 	pullWait = 5 * time.Second
+	// probeWait is how long a probe waits for a document to try.
+	probeWait = 500 * time.Millisecond
 	// lease is how long a worker may take over one document before another
 	// may assume that it died. It must exceed any vendor's time-out, and is
 	// renewed by nobody: Apply has this much time.
 	lease = 3 * time.Minute
+	// applyLimit bounds one batch, its waits for the budget included.
+	applyLimit = 90 * time.Second
 	// sweepEvery is how often everything that is held is looked at again.
 	sweepEvery = time.Minute
 )
@@ -91,7 +98,7 @@ func New(ctx context.Context, c Config, d Deps) (*Sink, error) {
 	if c.Owner == "" {
 		c.Owner = nuid.Next()
 	}
-	s := &Sink{Config: c, Deps: d, busy: map[string]bool{}, free: make(chan struct{}, c.Lanes)}
+	s := &Sink{Config: c, Deps: d, busy: map[string]bool{}, free: make(chan struct{}, c.Lanes), freed: make(chan struct{}, 1)}
 	for range c.Lanes {
 		s.free <- struct{}{}
 	}
@@ -102,17 +109,13 @@ func New(ctx context.Context, c Config, d Deps) (*Sink, error) {
 	if s.puller, err = d.Bus.Puller(ctx, events.StreamHub, bus.SinkDurable(c.Connection)); err != nil {
 		return nil, err
 	}
-	if s.state, err = d.Bus.JetStream().KeyValue(ctx, bus.BucketConnections); err != nil {
-		return nil, err
-	}
 	s.events = bus.NewGroup(d.Bus)
-	s.gate = newGate(s)
 	return s, nil
 }
 
 // Run works until ctx ends, then lets the calls under way finish.
 func (s *Sink) Run(ctx context.Context) error {
-	s.gate.report(ctx, events.Condition{State: stateRunning})
+	s.Breaker.Begin(ctx)
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	sweeping := make(chan struct{})
@@ -121,10 +124,11 @@ func (s *Sink) Run(ctx context.Context) error {
 		s.sweep(ctx)
 	}()
 	for ctx.Err() == nil {
-		if err := s.gate.wait(ctx); err != nil {
+		pass, err := s.leave(ctx)
+		if err != nil {
 			break
 		}
-		if err := s.round(ctx, work); err != nil {
+		if err := s.round(ctx, work, pass); err != nil {
 			s.Log.Error("sink: pull", "connection", s.Connection, "error", err)
 			pause(ctx, time.Second)
 		}
@@ -137,33 +141,65 @@ func (s *Sink) Run(ctx context.Context) error {
 
 // round pulls what the free lanes can take and hands it to them. The lanes
 // live in work, which outlasts ctx: what was begun is finished.
-func (s *Sink) round(ctx, work context.Context) error {
-	select {
-	case <-s.free:
-		s.free <- struct{}{}
-	case <-ctx.Done():
+func (s *Sink) round(ctx, work context.Context, pass breaker.Pass) error {
+	if pass.Refused {
+		s.recheck(ctx)
 		return nil
 	}
-	size := s.Target.BatchSize()
-	limit := max(len(s.free), 1) * size
-	if s.gate.probing() {
-		limit = 1 // a half-open breaker lets one call through
+	lanes := min(len(s.free), pass.Lanes-(s.Lanes-len(s.free)))
+	if lanes <= 0 {
+		select {
+		case <-s.freed:
+		case <-time.After(lookAgain): // leave may have been taken
+		case <-ctx.Done():
+		}
+		return nil
 	}
-	pulled, err := s.puller.Pull(ctx, limit, pullWait)
+	size, wait := s.Target.BatchSize(), pullWait
+	if pass.Lanes < s.Lanes { // it recovers: few and small calls
+		size = min(size, pass.Lanes)
+	}
+	limit := lanes * size
+	if pass.Probe {
+		limit, wait = 1, probeWait
+	}
+	pulled, err := s.puller.Pull(ctx, limit, wait)
 	if err != nil {
 		return err
+	}
+	if len(pulled) == 0 && ctx.Err() == nil && len(s.free) == s.Lanes {
+		s.idle(ctx, pass)
 	}
 	for _, batch := range s.batches(pulled, size) {
 		<-s.free
 		s.wg.Add(1)
 		go func() {
 			defer s.wg.Done()
-			defer func() { s.free <- struct{}{} }()
+			defer s.leaveLane()
 			defer s.done(batch)
 			s.process(work, batch)
 		}()
 	}
 	return nil
+}
+
+// idle makes up for documents that would show whether the vendor is back.
+func (s *Sink) idle(ctx context.Context, pass breaker.Pass) {
+	switch {
+	case pass.Probe:
+		s.recheck(ctx)
+	case pass.Lanes < s.Lanes:
+		s.Breaker.Idle(ctx)
+	}
+}
+
+// leaveLane makes a lane free.
+func (s *Sink) leaveLane() {
+	s.free <- struct{}{}
+	select {
+	case s.freed <- struct{}{}:
+	default:
+	}
 }
 
 // batches groups messages by object type, at most size to a batch, and gives

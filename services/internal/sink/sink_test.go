@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/breaker"
 	"github.com/spoke-sync/spoke/services/internal/bus"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/embed"
@@ -93,6 +94,8 @@ type rig struct {
 	t   *testing.T
 	bus *bus.Bus
 	run func(v connector.Target) (stop func())
+	// budget of the sinks that run starts; may be nil.
+	budget interface{ Paused() time.Duration }
 	// onDemand is sink.Config.OnDemand; set it before run.
 	onDemand func(object string) bool
 }
@@ -110,12 +113,19 @@ func newRig(t *testing.T) *rig {
 	require.NoError(t, b.Provision(t.Context(), bus.NewTopology(bus.TopologyOptions{Tenant: tenant, Connections: []string{conn}, Replicas: 1})))
 	r := &rig{t: t, bus: b}
 	r.run = func(v connector.Target) func() {
+		kv, err := b.JetStream().KeyValue(t.Context(), bus.BucketConnections)
+		require.NoError(t, err)
+		br, err := breaker.Open(t.Context(), breaker.Options{
+			KV: kv, Connection: conn, Lanes: sink.DefaultLanes, Log: slog.New(slog.DiscardHandler), Jitter: func() float64 { return 0 },
+		})
+		require.NoError(t, err)
+		t.Cleanup(br.Close)
 		s, err := sink.New(t.Context(), sink.Config{
 			Tenant: tenant, Connection: conn, OnDemand: r.onDemand,
 			Kind: connector.Kind{Name: "erp", Title: "ERP", Objects: []connector.Object{{Name: "customer", Entity: events.EntityCompany}}},
 		}, sink.Deps{
 			Bus: b, Target: v, Log: slog.New(slog.DiscardHandler), Tracer: noop.NewTracerProvider().Tracer(""),
-			Jitter: func() float64 { return 0 },
+			Jitter: func() float64 { return 0 }, Breaker: br, Budget: r.budget,
 		})
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(context.Background())

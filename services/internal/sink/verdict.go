@@ -47,8 +47,7 @@ func (s *Sink) conclude(j *job, r connector.Result) {
 		s.retry(j, v.Delay, next)
 	case fault.Pause:
 		next.Attempts--
-		s.gate.refuse(ctx, r.Err)
-		s.retry(j, pauseBase, next)
+		s.retry(j, pauseWait, next) // nobody pulls it before the vendor takes the credentials
 	case fault.LookUp:
 		next.Unknown = true
 		s.retry(j, v.Delay, next)
@@ -59,6 +58,9 @@ func (s *Sink) conclude(j *job, r connector.Result) {
 		s.retry(j, v.Delay, next)
 	}
 }
+
+// pauseWait is when a document comes again that met refused credentials.
+const pauseWait = 5 * time.Second
 
 // tried returns what the ledger is to hold of a document after a try that
 // failed.

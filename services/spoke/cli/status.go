@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/breaker"
 	"github.com/spoke-sync/spoke/services/internal/bus"
 )
 
@@ -122,7 +123,7 @@ func (st *store) connections(ctx context.Context, hub jetstream.Stream) ([]conne
 		if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
 			return nil, fmt.Errorf("connection %s: %w", name, err)
 		}
-		if !st.running {
+		if !st.running && c.State.State != breaker.StatePaused {
 			c.State = events.Condition{State: "stopped"}
 		}
 		all = append(all, c)

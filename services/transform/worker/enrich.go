@@ -140,8 +140,14 @@ func (e *enricher) dueIn(p *pending, now time.Time) time.Duration {
 	if p.notBefore.After(at) {
 		at = p.notBefore
 	}
+	if e.w.Paused != nil && e.w.Paused(p.x.Connection) {
+		return max(at.Sub(now), pausedWait)
+	}
 	return at.Sub(now)
 }
+
+// pausedWait is how often it is looked whether a paused connection goes on.
+const pausedWait = time.Second
 
 type group struct {
 	connection, object string

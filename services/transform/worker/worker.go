@@ -46,9 +46,12 @@ type Deps struct {
 	Bus *bus.Bus
 	// Readers by connection name.
 	Readers map[string]connector.Reader
-	Log     *slog.Logger
-	Tracer  trace.Tracer
-	Meter   *Meter
+	// Paused reports whether nothing is to be read from a connection now; nil
+	// means never.
+	Paused func(connection string) bool
+	Log    *slog.Logger
+	Tracer trace.Tracer
+	Meter  *Meter
 }
 
 // Worker is one replica of transform. Several may run: compare-and-set keeps
