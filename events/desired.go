@@ -17,6 +17,9 @@ const (
 	DesiredUpsert DesiredOp = "upsert"
 	DesiredVoid   DesiredOp = "void"
 	DesiredDelete DesiredOp = "delete"
+	// DesiredNone withdraws what was wanted before: nothing is to be written any
+	// more, and what the system holds stays as it is.
+	DesiredNone DesiredOp = "none"
 )
 
 // Desired is what one connected system should hold for one record. It stands

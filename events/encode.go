@@ -35,6 +35,10 @@ func (r Record) MarshalJSON() ([]byte, error) {
 		{"wanted", r.Wanted, len(r.Wanted) == 0},
 		{"needed", r.Needed, len(r.Needed) == 0},
 		{"deleted", r.Deleted, r.Deleted == nil},
+		{"merged", r.Merged, r.Merged == nil},
+		{"unions", r.Unions, len(r.Unions) == 0},
+		{"absorbed", r.Absorbed, len(r.Absorbed) == 0},
+		{"erased", r.Erased, len(r.Erased) == 0},
 	} {
 		if part.omit {
 			continue
@@ -72,9 +76,32 @@ func (r Record) appendFields(b []byte) []byte {
 		b = appendTime(b, f.At)
 		b = append(b, `,"event":`...)
 		b = appendText(b, f.Event)
+		b = appendOthers(b, f.Others)
 		b = append(b, '}')
 	}
 	return append(b, '}')
+}
+
+func appendOthers(b []byte, others []Candidate) []byte {
+	if len(others) == 0 {
+		return b
+	}
+	b = append(b, `,"others":[`...)
+	for i, o := range others {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"source":`...)
+		b = appendText(b, o.Source)
+		b = append(b, `,"value":`...)
+		b = appendRaw(b, o.Value)
+		b = append(b, `,"at":`...)
+		b = appendTime(b, o.At)
+		b = append(b, `,"event":`...)
+		b = appendText(b, o.Event)
+		b = append(b, '}')
+	}
+	return append(b, ']')
 }
 
 // MarshalJSON writes the change; see Record.MarshalJSON.

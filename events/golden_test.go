@@ -41,19 +41,26 @@ func examples(t *testing.T) map[string]any {
 		Hash: sealed.Hash, Sequence: 9, At: noon, Attempts: 2, Seen: events.Fields{"number": json.RawMessage(`"SO-1042"`)}, Error: problem,
 	}
 	mark := &events.Mark{Source: "hubspot", At: noon, Event: "e2"}
+	union := events.Union{Into: events.Key{Entity: events.EntityDeal, ID: "78"}, Source: "hubspot", At: noon, Event: "e3"}
+	doc := events.Doc{
+		Connection: "netsuite", Object: "salesOrder", Entity: events.EntityOrder, ID: "1042", Number: "SO-1042",
+		URL: "https://ns.example/1042", State: events.StateDone, Told: sealed.Hash, ToldAt: 10, Sequence: 9, Effect: events.EffectCreated,
+		Error: problem, Seen: map[string]events.Seen{"number": {Value: json.RawMessage(`"SO-1042"`), At: noon, Event: "w1"}},
+		At: noon, Event: "w1", Gone: mark, Adopted: events.Key{Entity: events.EntityDeal, ID: "79"},
+	}
 	return map[string]any{
 		"event": event, "outcome_event": events.NewOutcome("netsuite", "w1", outcome), "change": change(), "signal": signal, "merged": merged,
 		"outcome": outcome, "desired": sealed,
 		"record": events.Record{
 			Tenant: "main", Key: events.Key{Entity: events.EntityDeal, ID: "77"}, Version: 3, UpdatedAt: noon, Deleted: mark,
-			Fields: map[string]events.Field{"name": {Value: json.RawMessage(`"Renewal"`), Source: "hubspot", At: noon, Event: "e1"}},
-			Docs: map[string]events.Doc{"netsuite/salesOrder": {
-				Connection: "netsuite", Object: "salesOrder", Entity: events.EntityOrder, ID: "1042", Number: "SO-1042",
-				URL: "https://ns.example/1042", State: events.StateDone, Told: sealed.Hash, ToldAt: 10, Sequence: 9, Effect: events.EffectCreated,
-				Error: problem, Seen: map[string]events.Seen{"number": {Value: json.RawMessage(`"SO-1042"`), At: noon, Event: "w1"}},
-				At: noon, Event: "w1", Gone: mark,
+			Merged: &union, Unions: map[string]events.Union{"hubspot": union}, Erased: []events.Mark{*mark},
+			Absorbed: map[string]events.Absorbed{"deal/79": {Union: union, Version: 2, Docs: map[string]events.Doc{"netsuite/salesOrder": doc}}},
+			Fields: map[string]events.Field{"name": {
+				Value: json.RawMessage(`"Renewal"`), Source: "hubspot", At: noon, Event: "e1",
+				Others: []events.Candidate{{Source: "netsuite", Value: json.RawMessage(`"Renewed"`), At: noon, Event: "e0"}},
 			}},
-			Wanted: map[string]events.Want{"netsuite/salesOrder": {Hash: sealed.Hash, Flow: "netsuite-sales-order"}},
+			Docs:   map[string]events.Doc{"netsuite/salesOrder": doc},
+			Wanted: map[string]events.Want{"netsuite/salesOrder": {Hash: sealed.Hash, Flow: "netsuite-sales-order", Adopted: "1043"}},
 			Needed: []string{"netsuite/customer"},
 		},
 	}

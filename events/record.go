@@ -24,6 +24,16 @@ type Record struct {
 	// Deleted is set while the object is deleted: at the hub, or everywhere
 	// when the hub does not have it.
 	Deleted *Mark `json:"deleted,omitempty"`
+	// Merged is set while this record is a part of another one: a tombstone that
+	// names its survivor.
+	Merged *Union `json:"merged,omitempty"`
+	// Unions are what each source said last of whether this record is a part of
+	// another one; Merged is derived from them.
+	Unions map[string]Union `json:"unions,omitempty"`
+	// Absorbed holds what became a part of this record, by key.
+	Absorbed map[string]Absorbed `json:"absorbed,omitempty"`
+	// Erased holds the privacy deletions of the person, the last of each source.
+	Erased []Mark `json:"erased,omitempty"`
 	// Version counts the versions of this record, from 1.
 	Version uint64 `json:"version"`
 	// UpdatedAt is the latest source time that has been merged, in UTC.
@@ -36,6 +46,36 @@ type Field struct {
 	Source string          `json:"source"` // connection or upstream that said it
 	At     time.Time       `json:"at"`     // when the source says it changed
 	Event  string          `json:"event"`  // id of the event that brought it
+	// Others are the values of other sources that lost against this one, by
+	// source; for a union, the value of every source that it is made of.
+	Others []Candidate `json:"others,omitempty"`
+}
+
+// Candidate is what one source says of a field.
+type Candidate struct {
+	Source string          `json:"source"`
+	Value  json.RawMessage `json:"value"`
+	At     time.Time       `json:"at"`
+	Event  string          `json:"event"`
+}
+
+// Union says that a record is a part of the record Into; a zero Into takes
+// that back.
+type Union struct {
+	Into   Key       `json:"into,omitzero"`
+	Source string    `json:"source"`
+	At     time.Time `json:"at"`
+	Event  string    `json:"event"`
+}
+
+// Absorbed is what a record left to its survivor.
+type Absorbed struct {
+	Union
+	// Version is that of the record that was merged: a later one replaces an
+	// earlier one.
+	Version uint64 `json:"version"`
+	// Docs are its objects at other systems.
+	Docs map[string]Doc `json:"docs,omitempty"`
 }
 
 // Mark is a fact without a value.
@@ -71,6 +111,9 @@ type Doc struct {
 	Event string    `json:"event,omitempty"`
 	// Gone is set while the object is deleted at the system.
 	Gone *Mark `json:"gone,omitempty"`
+	// Adopted names the merged record whose object this was, while the survivor
+	// has none of its own.
+	Adopted Key `json:"adopted,omitzero"`
 }
 
 // Seen is one observed value.
@@ -85,4 +128,6 @@ type Seen struct {
 type Want struct {
 	Hash string `json:"hash"`
 	Flow string `json:"flow"`
+	// Adopted is the id of an adopted object that the document named.
+	Adopted string `json:"adopted,omitempty"`
 }

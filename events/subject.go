@@ -62,6 +62,27 @@ func WaitingFilter(tenant string, x External) string {
 	return subject("waiting", tenant, x.Connection, x.Object, x.ID) + ".>"
 }
 
+// MovedSubject is where the survivor of a merged record stands in HUB.
+func MovedSubject(tenant string, k Key) string {
+	return subject("moved", tenant, string(k.Entity), k.ID)
+}
+
+// BequestSubject is where it stands in HUB that a merged record has yet to be
+// handed over to its survivor.
+func BequestSubject(tenant string, k Key) string {
+	return subject("bequest", tenant, string(k.Entity), k.ID)
+}
+
+// LinkSubject is where it stands in HUB that a record links to another one.
+func LinkSubject(tenant string, to, from Key) string {
+	return subject("link", tenant, string(to.Entity), to.ID, string(from.Entity), from.ID)
+}
+
+// LinkFilter matches every record that links to another one.
+func LinkFilter(tenant string, to Key) string {
+	return subject("link", tenant, string(to.Entity), to.ID) + ".>"
+}
+
 // HeldSubject is where a desired document that needs another object at the
 // same connection is held in HUB.
 func HeldSubject(tenant, connection string, need Ref, object string, k Key) string {

@@ -85,7 +85,7 @@ func storedTypes() map[reflect.Type]*jsonschema.Schema {
 		reflect.TypeFor[events.Op](): enum(
 			events.OpChanged, events.OpDeleted, events.OpRestored, events.OpMerged, events.OpErased),
 		reflect.TypeFor[events.DesiredOp](): enum(
-			events.DesiredUpsert, events.DesiredVoid, events.DesiredDelete),
+			events.DesiredUpsert, events.DesiredVoid, events.DesiredDelete, events.DesiredNone),
 		reflect.TypeFor[events.State](): enum(
 			events.StateSeen, events.StateDone, events.StateHeld, events.StateQuarantined, events.StateNeeded),
 		reflect.TypeFor[events.Effect](): enum(

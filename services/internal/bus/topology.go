@@ -118,7 +118,7 @@ func auditStream(replicas int) jetstream.StreamConfig {
 func hubStream(replicas int) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:     events.StreamHub,
-		Subjects: []string{"record.>", "desired.>", "alias.>", "held.>", "waiting.>"},
+		Subjects: []string{"record.>", "desired.>", "alias.>", "held.>", "waiting.>", "moved.>", "bequest.>", "link.>", "match.>"},
 		Storage:  jetstream.FileStorage, Replicas: replicas, Retention: jetstream.LimitsPolicy,
 		Discard: jetstream.DiscardNew, MaxMsgsPerSubject: 1, MaxBytes: -1, Duplicates: duplicates,
 		// Not DenyDelete: what was held or waiting is removed once it is released.

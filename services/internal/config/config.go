@@ -100,7 +100,7 @@ type Warehouse struct {
 	FlushEvery time.Duration `yaml:"flush_every"`
 }
 
-// Rule is the merge rule of a field: "newest", or {owner: <connection>}.
+// Rule is the merge rule of a field: newest, first, union, or {owner: <connection>}.
 type Rule string
 
 // UnmarshalYAML reads both forms.
@@ -113,8 +113,11 @@ func (r *Rule) UnmarshalYAML(b []byte) error {
 		return nil
 	}
 	var s string
-	if err := yaml.Unmarshal(b, &s); err != nil || s != hub.Newest {
-		return fmt.Errorf("want newest, or owner: <connection>")
+	if err := yaml.Unmarshal(b, &s); err != nil {
+		return fmt.Errorf("want newest, first, union, or owner: <connection>")
+	}
+	if rule, err := hub.ParseRule(s); err != nil || rule.Kind == hub.Owner {
+		return fmt.Errorf("want newest, first, union, or owner: <connection>")
 	}
 	*r = Rule(s)
 	return nil

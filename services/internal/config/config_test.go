@@ -63,7 +63,7 @@ func TestProblemsSayWhereAndWhat(t *testing.T) {
 		"kind":            {"connections:\n  hub: {kind: hubspt}\n", `connections.hub.kind: "hubspt" is unknown: one of crm, erp`},
 		"two hubs":        {"connections:\n  a: {kind: crm}\n  b: {kind: crm}\n", "2 are hubs"},
 		"name":            {"tenant: Big Co\n", `"Big Co" is no name`},
-		"rule":            {"policy: {deal: {name: mine}}\n", "want newest, or owner"},
+		"rule":            {"policy: {deal: {name: mine}}\n", "want newest, first, union, or owner"},
 		"owner":           {"policy: {deal: {name: {owner: sap}}}\n", `no connection or upstream is named "sap"`},
 		"field":           {"policy: {deal: {nam: newest}}\n", "deal has no such field"},
 		"short token":     {"upstreams: {shop: {token: 'literal:x'}}\n", "want at least 16"},

@@ -7,43 +7,73 @@ import (
 	"github.com/spoke-sync/spoke/events"
 )
 
-// Resolver returns the golden record behind a vendor's object.
-type Resolver func(events.External) (events.Key, bool)
+// Resolver knows the golden records.
+type Resolver struct {
+	// Find returns the record behind a vendor's object.
+	Find func(events.External) (events.Key, bool)
+	// Survivor returns the record that a merged one is a part of, or the record
+	// itself. Nil means that no record was merged.
+	Survivor func(events.Key) events.Key
+}
 
 // EachLink calls visit for every link among the fields of an entity, those in
 // lists included.
 func EachLink(e events.Entity, fields events.Fields, visit func(events.Link)) {
 	for name, f := range e.Fields() {
-		links, _ := linksIn(f.Kind, fields[name])
+		links, _ := linksIn(f, fields[name])
 		for _, l := range links {
-			visit(*l)
+			visit(*l.Link)
 		}
 	}
 }
 
+// EachMovable calls visit for every record that the fields of an entity link
+// to and that is followed to its survivor when it is merged.
+func EachMovable(e events.Entity, fields map[string]events.Field, visit func(events.Key)) {
+	for name, f := range e.Fields() {
+		links, _ := linksIn(f, fields[name].Value)
+		for _, l := range links {
+			if l.movable() {
+				visit(l.Record)
+			}
+		}
+	}
+}
+
+// named is a link and the name of the field that it stands in.
+type named struct {
+	*events.Link
+	field string
+}
+
+// movable reports whether the link follows its record to a survivor. A field
+// has the name of what it links to. A link to an invoice that was made for a
+// deal names the deal as its record; that invoice stays the deal's own.
+func (l named) movable() bool { return l.Resolved() && string(l.Record.Entity) == l.field }
+
 // linksIn decodes a value of a kind that holds links, and returns those that
 // name something. Encoding the value again tells of what was changed in them.
-func linksIn(kind events.Kind, raw json.RawMessage) (links []*events.Link, value any) {
+func linksIn(f events.FieldType, raw json.RawMessage) (links []named, value any) {
 	if events.IsNull(raw) {
 		return nil, nil
 	}
-	add := func(l *events.Link) {
+	add := func(l *events.Link, field string) {
 		if !l.IsZero() {
-			links = append(links, l)
+			links = append(links, named{l, field})
 		}
 	}
-	switch kind { //nolint:exhaustive // only these hold links
+	switch f.Kind { //nolint:exhaustive // only these hold links
 	case events.KindLink:
 		var l events.Link
 		if json.Unmarshal(raw, &l) == nil {
-			add(&l)
+			add(&l, f.Name)
 		}
 		return links, &l
 	case events.KindLines:
 		var lines []events.Line
 		if json.Unmarshal(raw, &lines) == nil {
 			for i := range lines {
-				add(&lines[i].Product)
+				add(&lines[i].Product, "product")
 			}
 		}
 		return links, lines
@@ -51,7 +81,7 @@ func linksIn(kind events.Kind, raw json.RawMessage) (links []*events.Link, value
 		var applied []events.Applied
 		if json.Unmarshal(raw, &applied) == nil {
 			for i := range applied {
-				add(&applied[i].Invoice)
+				add(&applied[i].Invoice, "invoice")
 			}
 		}
 		return links, applied
@@ -65,7 +95,7 @@ func linksIn(kind events.Kind, raw json.RawMessage) (links []*events.Link, value
 func Resolve(c events.Change, find Resolver) events.Change {
 	var fields events.Fields
 	for name, f := range c.Entity.Fields() {
-		v, changed := resolveValue(f.Kind, c.Fields[name], c.Connection, find)
+		v, changed := resolveValue(f, c.Fields[name], c.Connection, find)
 		if !changed {
 			continue
 		}
@@ -81,12 +111,12 @@ func Resolve(c events.Change, find Resolver) events.Change {
 }
 
 // Relink fills in records behind the links of a golden record that were not
-// known when the links came.
+// known when the links came, and follows those that were merged since.
 func Relink(r events.Record, find Resolver) (events.Record, bool) {
 	changed := false
 	for name, f := range r.Key.Entity.Fields() {
 		field := r.Fields[name]
-		v, did := resolveValue(f.Kind, field.Value, field.Source, find)
+		v, did := resolveValue(f, field.Value, field.Source, find)
 		if !did {
 			continue
 		}
@@ -101,8 +131,8 @@ func Relink(r events.Record, find Resolver) (events.Record, bool) {
 	return r, changed
 }
 
-func resolveValue(kind events.Kind, raw json.RawMessage, connection string, find Resolver) (json.RawMessage, bool) {
-	links, value := linksIn(kind, raw)
+func resolveValue(f events.FieldType, raw json.RawMessage, connection string, find Resolver) (json.RawMessage, bool) {
+	links, value := linksIn(f, raw)
 	changed := false
 	for _, l := range links {
 		changed = resolveLink(l, connection, find) || changed
@@ -117,17 +147,22 @@ func resolveValue(kind events.Kind, raw json.RawMessage, connection string, find
 	return b, true
 }
 
-func resolveLink(l *events.Link, connection string, find Resolver) bool {
-	if l.Resolved() {
-		return false
+func resolveLink(l named, connection string, find Resolver) bool {
+	changed := false
+	if !l.Resolved() {
+		if changed = l.Connection == ""; changed {
+			l.Connection = connection
+		}
+		if k, ok := find.Find(l.External()); ok {
+			l.Record = k
+			changed = true
+		}
 	}
-	changed := l.Connection == ""
-	if changed {
-		l.Connection = connection
+	if find.Survivor == nil || !l.movable() {
+		return changed
 	}
-	if k, ok := find(l.External()); ok {
-		l.Record = k
-		changed = true
-	}
+	k := find.Survivor(l.Record)
+	changed = changed || k != l.Record
+	l.Record = k
 	return changed
 }

@@ -217,7 +217,7 @@ func TestPolicyProblems(t *testing.T) {
 		events.EntityCompany + "x": {},
 	}, "hubspot", []string{"hubspot"})
 	require.EqualError(t, err, `policy.companny: no such entity
-policy.company.city: "mine": want newest or owner: <connection>
+policy.company.city: "mine": want newest, first, union or owner: <connection>
 policy.company.nam: company has no such field (a custom one is written custom.<name>)
 policy.company.phone: no connection or upstream is named "sap"
 policy.companyx: no such entity`)

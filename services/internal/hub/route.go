@@ -16,6 +16,11 @@ type Failure struct {
 // notes them in the returned record's Wanted. A flow that fails leaves what
 // was wanted as it is, and does not hinder the others. A request in again
 // publishes the documents of its connection although they are the same.
+//
+// What was wanted for a record that is a part of another one is withdrawn: its
+// objects at other systems stay, and are the survivor's where that has none.
+// So is what was wanted for a person who was erased, since the documents hold
+// what must be forgotten.
 func Route(r events.Record, flows []*mapping.Flow, again ...events.Route) (routed events.Record, wanted []events.Desired, failed []Failure) {
 	r = cloneWanted(r)
 	for _, f := range flows {
@@ -32,11 +37,19 @@ func Route(r events.Record, flows []*mapping.Flow, again ...events.Route) (route
 			}
 		}
 		if emit {
-			r.Wanted[f.DocKey()] = events.Want{Hash: d.Hash, Flow: f.Name}
+			r.Wanted[f.DocKey()] = want(&r, d)
 			wanted = append(wanted, d)
 		}
 	}
 	return r, wanted, failed
+}
+
+func want(r *events.Record, d events.Desired) events.Want {
+	w := events.Want{Hash: d.Hash, Flow: d.Flow}
+	if doc := r.Docs[events.DocKey(d.Connection, d.Object)]; !doc.Adopted.IsZero() {
+		w.Adopted = doc.ID
+	}
+	return w
 }
 
 func cloneWanted(r events.Record) events.Record {
@@ -56,11 +69,12 @@ func route(r *events.Record, f *mapping.Flow) (d events.Desired, emit bool, err 
 		return d, false, nil
 	}
 	last, before := r.Wanted[f.DocKey()]
-	applies, err := f.Applies(r)
-	if err != nil {
-		return d, false, err
+	applies := false
+	if r.Deleted == nil && r.Merged == nil {
+		if applies, err = f.Applies(r); err != nil {
+			return d, false, err
+		}
 	}
-	applies = applies && r.Deleted == nil
 	if f.Routed() {
 		connection, problem := account(r, f, applies)
 		if connection != f.Connection {
@@ -73,11 +87,9 @@ func route(r *events.Record, f *mapping.Flow) (d events.Desired, emit bool, err 
 		Record: r.Key, Flow: f.Name, Op: events.DesiredUpsert, KnownID: doc.ID, Reason: "changed",
 	}
 	if !applies {
-		op, leave := leaving(f.OnLeave)
-		if !before || !leave {
-			return d, false, err
+		if d.Op, d.Reason = leaving(r, f.OnLeave); !before || d.Op == "" {
+			return events.Desired{}, false, err
 		}
-		d.Op, d.Reason = op, "left"
 	} else {
 		fields, problem := f.Fields(r)
 		if problem != nil {
@@ -91,16 +103,25 @@ func route(r *events.Record, f *mapping.Flow) (d events.Desired, emit bool, err 
 	if err := d.Seal(); err != nil {
 		return d, false, err
 	}
-	return d, !before || d.Hash != last.Hash, err
+	// An adopted object must be known before the document is written, or a
+	// second one would be made.
+	adopted := !doc.Adopted.IsZero() && last.Adopted != doc.ID && doc.Told != last.Hash
+	return d, !before || d.Hash != last.Hash || adopted, err
 }
 
-func leaving(l mapping.Leave) (events.DesiredOp, bool) {
-	switch l {
-	case mapping.LeaveVoid:
-		return events.DesiredVoid, true
-	case mapping.LeaveDelete:
-		return events.DesiredDelete, true
+// leaving says what is wanted of an object whose flow does not apply any more;
+// "" means that it is left as it is.
+func leaving(r *events.Record, l mapping.Leave) (op events.DesiredOp, reason string) {
+	switch {
+	case r.Merged != nil:
+		return events.DesiredNone, "merged"
+	case l == mapping.LeaveVoid:
+		return events.DesiredVoid, "left"
+	case l == mapping.LeaveDelete:
+		return events.DesiredDelete, "left"
+	case forgotten(r):
+		return events.DesiredNone, "erased"
 	default:
-		return "", false
+		return "", ""
 	}
 }
