@@ -5,10 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/hub"
@@ -50,54 +47,6 @@ func TestTheHubsWordOnDeletionCounts(t *testing.T) {
 		require.NotNil(t, r.Deleted)
 		require.Equal(t, "hubspot", r.Deleted.Source)
 	}
-}
-
-// TestDeletionsConverge is TestMergeConverges with objects that come and go,
-// and with outcomes of our own writes.
-func TestDeletionsConverge(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		facts, p := genLives(t), genPolicy(t)
-		want, _ := hub.Merge(company(), facts, p)
-		shuffled := rapid.Permutation(facts).Draw(t, "order")
-		got := company()
-		for len(shuffled) > 0 {
-			n := rapid.IntRange(1, len(shuffled)).Draw(t, "group")
-			got, _ = hub.Merge(got, shuffled[:n], p)
-			shuffled = shuffled[n:]
-		}
-		// An outcome that is outdated when it comes leaves no trace, not even its
-		// time.
-		got.Version, got.UpdatedAt = want.Version, want.UpdatedAt
-		if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
-			t.Fatal(d)
-		}
-		if _, changed := hub.Merge(got, facts, p); changed {
-			t.Fatal("merging known facts again changed the record")
-		}
-	})
-}
-
-func genLives(t *rapid.T) []hub.Fact {
-	n := rapid.IntRange(1, 8).Draw(t, "n")
-	facts := make([]hub.Fact, n)
-	for i := range facts {
-		id, minute := fmt.Sprint("e", i), rapid.IntRange(0, 6).Draw(t, "minute")
-		source := rapid.SampledFrom([]string{"hubspot", "netsuite", "stripe"}).Draw(t, "source")
-		switch rapid.SampledFrom([]string{"change", "delete", "restore", "outcome"}).Draw(t, "kind") {
-		case "change":
-			facts[i] = said(id, source, "name", rapid.SampledFrom([]string{"a", "b"}).Draw(t, "value"), minute, false)
-		case "delete":
-			facts[i] = deleted(id, source, minute)
-		case "restore":
-			facts[i] = deleted(id, source, minute)
-			facts[i].Change.Op = events.OpRestored
-		default:
-			facts[i] = told(id, uint64(i+1),
-				rapid.SampledFrom([]events.State{events.StateDone, events.StateHeld, events.StateQuarantined}).Draw(t, "state"), minute)
-		}
-	}
-	return facts
 }
 
 // TestOutcomeAndDeletion: only a write that reached the object proves that it

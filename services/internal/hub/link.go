@@ -3,6 +3,9 @@ package hub
 import (
 	"encoding/json"
 	"maps"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/spoke-sync/spoke/events"
 )
@@ -19,8 +22,8 @@ type Resolver struct {
 // EachLink calls visit for every link among the fields of an entity, those in
 // lists included.
 func EachLink(e events.Entity, fields events.Fields, visit func(events.Link)) {
-	for name, f := range e.Fields() {
-		links, _ := linksIn(f, fields[name])
+	for _, f := range linking(e) {
+		links, _ := linksIn(f, fields[f.Name])
 		for _, l := range links {
 			visit(*l.Link)
 		}
@@ -29,15 +32,36 @@ func EachLink(e events.Entity, fields events.Fields, visit func(events.Link)) {
 
 // EachMovable calls visit for every record that the fields of an entity link
 // to and that is followed to its survivor when it is merged.
-func EachMovable(e events.Entity, fields map[string]events.Field, visit func(events.Key)) {
-	for name, f := range e.Fields() {
-		links, _ := linksIn(f, fields[name].Value)
+func EachMovable(e events.Entity, fields events.Fields, visit func(events.Key)) {
+	for _, f := range linking(e) {
+		links, _ := linksIn(f, fields[f.Name])
 		for _, l := range links {
 			if l.movable() {
 				visit(l.Record)
 			}
 		}
 	}
+}
+
+// linkFields caches the fields with links of each entity.
+var linkFields sync.Map // events.Entity → []events.FieldType
+
+// linking returns the fields of an entity that hold links.
+func linking(e events.Entity) []events.FieldType {
+	if known, ok := linkFields.Load(e); ok {
+		fields, _ := known.([]events.FieldType)
+		return fields
+	}
+	var fields []events.FieldType
+	for _, f := range e.Fields() {
+		switch f.Kind { //nolint:exhaustive // only these hold links
+		case events.KindLink, events.KindLines, events.KindApplied:
+			fields = append(fields, f)
+		}
+	}
+	slices.SortFunc(fields, func(a, b events.FieldType) int { return strings.Compare(a.Name, b.Name) })
+	linkFields.Store(e, fields)
+	return fields
 }
 
 // named is a link and the name of the field that it stands in.
@@ -94,15 +118,15 @@ func linksIn(f events.FieldType, raw json.RawMessage) (links []named, value any)
 // without links are shared.
 func Resolve(c events.Change, find Resolver) events.Change {
 	var fields events.Fields
-	for name, f := range c.Entity.Fields() {
-		v, changed := resolveValue(f, c.Fields[name], c.Connection, find)
+	for _, f := range linking(c.Entity) {
+		v, changed := resolveValue(f, c.Fields[f.Name], c.Connection, find)
 		if !changed {
 			continue
 		}
 		if fields == nil {
 			fields = maps.Clone(c.Fields)
 		}
-		fields[name] = v
+		fields[f.Name] = v
 	}
 	if fields != nil {
 		c.Fields = fields
@@ -114,8 +138,8 @@ func Resolve(c events.Change, find Resolver) events.Change {
 // known when the links came, and follows those that were merged since.
 func Relink(r events.Record, find Resolver) (events.Record, bool) {
 	changed := false
-	for name, f := range r.Key.Entity.Fields() {
-		field := r.Fields[name]
+	for _, f := range linking(r.Key.Entity) {
+		field := r.Fields[f.Name]
 		v, did := resolveValue(f, field.Value, field.Source, find)
 		if !did {
 			continue
@@ -126,7 +150,7 @@ func Relink(r events.Record, find Resolver) (events.Record, bool) {
 		}
 		changed = true
 		field.Value = v
-		r.Fields[name] = field
+		r.Fields[f.Name] = field
 	}
 	return r, changed
 }

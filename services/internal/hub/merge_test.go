@@ -6,9 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
-	"pgregory.net/rapid"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/hub"
@@ -18,7 +16,7 @@ var t0 = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
 func policy(t testing.TB, rules hub.Rules) hub.Policy {
 	t.Helper()
-	p, err := hub.NewPolicy(rules, "hubspot", []string{"hubspot", "netsuite", "stripe", "quickbooks", "shop"})
+	p, err := hub.NewPolicy(rules, "hubspot", systems)
 	require.NoError(t, err)
 	return p
 }
@@ -140,58 +138,6 @@ func TestOutcomeOfAnOlderDocumentDoesNotOutrank(t *testing.T) {
 		require.Equal(t, "h10", doc.Told)
 		require.Equal(t, "SO1", doc.Number)
 	}
-}
-
-// genFacts draws changes of single fields, the form in which merge promises
-// to converge exactly.
-func genFacts(t *rapid.T) []hub.Fact {
-	n := rapid.IntRange(1, 12).Draw(t, "n")
-	facts := make([]hub.Fact, n)
-	for i := range facts {
-		facts[i] = said(fmt.Sprint("e", i),
-			rapid.SampledFrom([]string{"hubspot", "netsuite", "stripe", "quickbooks", "shop"}).Draw(t, "source"),
-			rapid.SampledFrom([]string{"name", "phone", "city"}).Draw(t, "field"),
-			rapid.SampledFrom([]string{"", "a", "b", "c"}).Draw(t, "value"),
-			rapid.IntRange(0, 4).Draw(t, "minute"), false)
-	}
-	return facts
-}
-
-func genPolicy(t *rapid.T) hub.Policy {
-	rules := hub.Rules{events.EntityCompany: {}}
-	for _, f := range []string{"default", "name", "phone"} {
-		rules[events.EntityCompany][f] = rapid.SampledFrom([]string{"newest", "owner: hubspot", "owner: netsuite"}).Draw(t, f)
-	}
-	p, err := hub.NewPolicy(rules, "hubspot", []string{"hubspot", "netsuite"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-// TestMergeConverges: whatever the order, the grouping and the repeats, the
-// same facts end in the same record, but for its count of versions.
-func TestMergeConverges(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) {
-		facts, p := genFacts(t), genPolicy(t)
-		want, _ := hub.Merge(company(), facts, p)
-		shuffled := rapid.Permutation(facts).Draw(t, "order")
-		shuffled = append(shuffled, rapid.SliceOfN(rapid.SampledFrom(facts), 0, 4).Draw(t, "repeats")...)
-		got := company()
-		for len(shuffled) > 0 {
-			n := rapid.IntRange(1, len(shuffled)).Draw(t, "group")
-			got, _ = hub.Merge(got, shuffled[:n], p)
-			shuffled = shuffled[n:]
-		}
-		got.Version = want.Version
-		if d := cmp.Diff(want, got); d != "" {
-			t.Fatal(d)
-		}
-		if _, changed := hub.Merge(got, facts, p); changed {
-			t.Fatal("merging known facts again changed the record")
-		}
-	})
 }
 
 func TestMergeLeavesItsInputAlone(t *testing.T) {

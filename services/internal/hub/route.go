@@ -1,6 +1,10 @@
 package hub
 
 import (
+	"maps"
+	"slices"
+	"strings"
+
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/mapping"
 )
@@ -41,7 +45,34 @@ func Route(r events.Record, flows []*mapping.Flow, again ...events.Route) (route
 			wanted = append(wanted, d)
 		}
 	}
+	for _, d := range orphans(&r, flows) {
+		r.Wanted[events.DocKey(d.Connection, d.Object)] = want(&r, d)
+		wanted = append(wanted, d)
+	}
 	return r, wanted, failed
+}
+
+// orphans withdraws what flows that are no more had wanted of a record that is
+// a tombstone.
+func orphans(r *events.Record, flows []*mapping.Flow) (withdrawn []events.Desired) {
+	if r.Merged == nil && !forgotten(r) {
+		return nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Wanted)) {
+		if slices.ContainsFunc(flows, func(f *mapping.Flow) bool { return f.DocKey() == key }) {
+			continue
+		}
+		connection, object, _ := strings.Cut(key, "/")
+		d := events.Desired{
+			Tenant: r.Tenant, Connection: connection, Object: object, Entity: r.Docs[key].Entity, Record: r.Key,
+			Flow: r.Wanted[key].Flow, KnownID: r.Docs[key].ID,
+		}
+		d.Op, d.Reason = leaving(r, mapping.LeaveKeep)
+		if d.Seal() == nil && d.Hash != r.Wanted[key].Hash {
+			withdrawn = append(withdrawn, d)
+		}
+	}
+	return withdrawn
 }
 
 func want(r *events.Record, d events.Desired) events.Want {
@@ -104,8 +135,8 @@ func route(r *events.Record, f *mapping.Flow) (d events.Desired, emit bool, err 
 		return d, false, err
 	}
 	// An adopted object must be known before the document is written, or a
-	// second one would be made.
-	adopted := !doc.Adopted.IsZero() && last.Adopted != doc.ID && doc.Told != last.Hash
+	// second one would be made; and one that was given back must not be written.
+	adopted := want(r, d).Adopted != last.Adopted && doc.Told != last.Hash
 	return d, !before || d.Hash != last.Hash || adopted, err
 }
 

@@ -34,31 +34,49 @@ func (s *Sink) resolve(ctx context.Context, d events.Desired) (map[string]any, e
 }
 
 // idOf returns the vendor's id of the object that stands for a record: by the
-// ledger, or by the record when the object was there before Spoke.
+// ledger, or by the record when the object was there before Spoke. For a record
+// that was merged and has no such object it is the survivor's.
 func (s *Sink) idOf(ctx context.Context, r events.Ref) (string, error) {
+	for range maxMergers {
+		id, next, err := s.idOrSurvivor(ctx, r)
+		if err != nil || id != "" || next.IsZero() {
+			return id, err
+		}
+		r.Record = next
+	}
+	return "", nil
+}
+
+// maxMergers bounds how many mergers are followed in a row.
+const maxMergers = 16
+
+func (s *Sink) idOrSurvivor(ctx context.Context, r events.Ref) (id string, survivor events.Key, err error) {
 	e, err := s.ledger.Load(ctx, r.Object, r.Record)
 	if err != nil {
-		return "", err
+		return "", survivor, err
 	}
 	if e.ID != "" {
-		return e.ID, nil
+		return e.ID, survivor, nil
 	}
 	m, ok, err := s.Bus.LastOne(ctx, events.StreamHub, events.RecordSubject(s.Tenant, r.Record))
 	if err != nil {
-		return "", fault.New(fault.Transient, s.Kind.Name, "%w", err)
+		return "", survivor, fault.New(fault.Transient, s.Kind.Name, "%w", err)
 	}
 	if !ok {
-		return "", nil
+		return "", survivor, nil
 	}
 	var rec events.Record
 	if err := json.Unmarshal(m.Data, &rec); err != nil {
-		return "", fault.New(fault.Malformed, s.Kind.Name, "record %s: %w", r.Record, err)
+		return "", survivor, fault.New(fault.Malformed, s.Kind.Name, "record %s: %w", r.Record, err)
 	}
 	doc := rec.Docs[events.DocKey(s.Connection, r.Object)]
-	if doc.Gone != nil {
-		return "", nil
+	if rec.Merged != nil {
+		survivor = rec.Merged.Into
 	}
-	return doc.ID, nil
+	if doc.Gone != nil {
+		return "", survivor, nil
+	}
+	return doc.ID, survivor, nil
 }
 
 // hold parks a document until what it needs is there. The document itself

@@ -80,6 +80,9 @@ func (s *Sink) begin(ctx context.Context, m bus.Delivered) (*job, error) {
 	if s.settled(j) {
 		return nil, nil
 	}
+	if j.desired.Op == events.DesiredNone {
+		return s.withdraw(ctx, j)
+	}
 	fields, err := s.resolve(ctx, j.desired)
 	if err != nil {
 		return j, err
@@ -120,6 +123,8 @@ func (s *Sink) settled(j *job) bool {
 		// Delivered again: the crash came after the ledger and before the ack.
 		s.finish(j, o)
 		return true
+	case d.Op == events.DesiredNone:
+		return false
 	case e.Hash == d.Hash && e.Hash != "" && d.Reason != ReasonDrift && d.Reason != ReasonResync:
 		s.finish(j, s.unchanged(j))
 		return true

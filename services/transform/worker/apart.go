@@ -77,6 +77,8 @@ func (w *Worker) quarantineFact(ctx context.Context, key events.Key, f fact, cau
 		data, connection = f.Change, f.Change.Connection
 	case f.route != nil:
 		data, connection = f.route, f.route.Connection
+	case f.Bequest != nil:
+		data, connection = f.Bequest.Key, hub.Internal
 	default:
 		data, connection = f.Outcome, f.Outcome.Connection
 	}

@@ -11,38 +11,34 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/crash"
 )
 
-// commitAll computes every change and commits them in batches that fit. What
-// becomes known on the way releases what waited for it.
+// commitAll computes every change and commits them in batches that fit, and
+// then what follows from them.
 func (w *Worker) commitAll(ctx context.Context, changes []*change) {
 	for len(changes) > 0 {
-		learnt, waits := w.commitBatches(ctx, w.compute(ctx, changes))
-		changes = w.followUp(ctx, learnt, waits)
+		changes = w.followUp(ctx, w.commitBatches(ctx, w.compute(ctx, changes)))
 	}
 }
 
 // commitBatches commits batches at the same time, since each waits for the
-// disk, and they are about different records.
-func (w *Worker) commitBatches(ctx context.Context, batches [][]*change) (learnt, waits []events.External) {
+// disk, and they are about different records. It returns the changes that were
+// committed.
+func (w *Worker) commitBatches(ctx context.Context, batches [][]*change) (done []*change) {
 	var wg sync.WaitGroup
-	done := make([]bool, len(batches))
+	results := make([]bool, len(batches))
 	for i, batch := range batches {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			done[i] = w.commit(ctx, batch)
+			results[i] = w.commit(ctx, batch)
 		}()
 	}
 	wg.Wait()
 	for i, batch := range batches {
-		if !done[i] {
-			continue
-		}
-		for _, c := range batch {
-			learnt = append(learnt, c.learnt...)
-			waits = append(waits, c.waits...)
+		if results[i] {
+			done = append(done, batch...)
 		}
 	}
-	return learnt, waits
+	return done
 }
 
 // commit publishes one batch and acks. A lost compare-and-set is computed
@@ -63,6 +59,7 @@ func (w *Worker) commit(ctx context.Context, batch []*change) bool {
 			w.committed(batch, last-uint64(len(msgs)))
 			for _, c := range batch {
 				w.unnote(ctx, c)
+				w.handedOver(ctx, c)
 			}
 			return true
 		}
@@ -111,6 +108,9 @@ func (w *Worker) committed(batch []*change, before uint64) {
 		}
 		for _, x := range c.learnt {
 			w.alias.Add(x, c.key)
+		}
+		if c.moves() {
+			w.moved.Add(c.key, into(c.after))
 		}
 		w.Meter.merged(len(c.facts), c.dirty)
 		c.close()

@@ -16,6 +16,9 @@ import (
 // that Spoke made for a record which began elsewhere); an upstream's do, with
 // its name in front.
 func (w *Worker) native(x events.External) (events.Key, bool) {
+	if x.Connection == hub.Internal {
+		return events.Key{Entity: events.Entity(x.Object), ID: x.ID}, true
+	}
 	kind, connected := w.Kinds[x.Connection]
 	if !connected {
 		return events.Key{Entity: events.Entity(x.Object), ID: x.Connection + "-" + x.ID}, events.Entity(x.Object).Known()
@@ -43,6 +46,9 @@ func (w *Worker) identify(ctx context.Context, facts []fact) error {
 			continue
 		}
 		w.wants(c.External(), unknown)
+		if c.Op == events.OpMerged {
+			w.wants(survivorOf(*c).External(), unknown)
+		}
 		if k, ok := w.native(c.External()); ok && !c.Record.IsZero() && c.Record != k {
 			keyed = append(keyed, *c)
 		}
@@ -63,14 +69,18 @@ func (w *Worker) identify(ctx context.Context, facts []fact) error {
 	if err != nil {
 		return err
 	}
+	find := hub.Resolver{Find: w.find}
 	for i := range facts {
 		if c := facts[i].Change; c != nil {
 			facts[i].key = w.recordOf(*c, natives)
-			resolved := hub.Resolve(*c, w.find)
+			if c.Op == events.OpMerged {
+				facts[i].Into = w.recordOf(survivorOf(*c), natives)
+			}
+			resolved := hub.Resolve(*c, find)
 			facts[i].Change = &resolved
 		}
 	}
-	return nil
+	return w.followLinks(ctx, facts)
 }
 
 // known leaves out the facts that belong to no record; see
@@ -143,7 +153,7 @@ func (w *Worker) loadAliases(ctx context.Context, unknown map[events.External]bo
 	return nil
 }
 
-// find is the hub.Resolver: what is known of a vendor's object.
+// find is hub.Resolver.Find: what is known of a vendor's object.
 func (w *Worker) find(x events.External) (events.Key, bool) {
 	if k, ok := w.alias.Get(x); ok {
 		return k, true

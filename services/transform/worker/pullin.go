@@ -160,7 +160,7 @@ func (e *enricher) complete(ctx context.Context, units []*unit) {
 		need = wantedLinks{}
 		for _, c := range changes {
 			all.facts = append(all.facts, fact{span: span, Fact: hub.Fact{ID: all.facts[0].ID, Change: &c}})
-			e.collect(hub.Resolve(c, e.w.find), need)
+			e.collect(hub.Resolve(c, hub.Resolver{Find: e.w.find, Survivor: e.w.survivor}), need)
 		}
 		maps.DeleteFunc(need, func(k events.Key, _ events.External) bool { return have[k] })
 		if err := e.dropKnown(ctx, need); err != nil {

@@ -21,6 +21,8 @@ type change struct {
 	key    events.Key
 	facts  []fact
 	notes  []note // of links that may be known by now
+	relink bool   // records that it links to may have been merged
+	hands  []hand // what is handed over with it
 	broken error  // why what stands in HUB can't be read
 	before cached
 
@@ -29,6 +31,7 @@ type change struct {
 	msgs   []bus.Message
 	learnt []events.External // vendor objects whose record is known from now on
 	waits  []events.External // vendor objects whose record is not known
+	links  []events.Key      // records that it links to from now on
 	span   trace.Span
 }
 
@@ -161,7 +164,7 @@ func (w *Worker) load(ctx context.Context, changes []*change) error {
 	for _, c := range changes {
 		s := events.RecordSubject(w.Tenant, c.key)
 		// A note may be newer than the record in memory.
-		if hit, ok := w.cache.Get(s); ok && len(c.notes) == 0 {
+		if hit, ok := w.cache.Get(s); ok && len(c.notes) == 0 && len(c.hands) == 0 {
 			c.before = hit
 			continue
 		}
@@ -212,8 +215,8 @@ func (w *Worker) derive(ctx context.Context, c *change) (err error) {
 	}
 	rec, merged := hub.Merge(c.before.rec, facts, w.Policy)
 	relinked := false
-	if len(c.notes) > 0 {
-		rec, relinked = hub.Relink(rec, w.find)
+	if len(c.notes) > 0 || c.relink {
+		rec, relinked = hub.Relink(rec, hub.Resolver{Find: w.find, Survivor: w.survivor})
 	}
 	again := c.asked()
 	c.dirty = merged || relinked
@@ -229,8 +232,11 @@ func (w *Worker) derive(ctx context.Context, c *change) (err error) {
 		c.dirty = true
 		routed.Version++
 	}
-	c.learnt, c.waits = nil, nil
+	c.learnt, c.waits, c.links = nil, nil, nil
 	c.after = routed
+	if err := w.forget(ctx, c); err != nil {
+		return err
+	}
 	header := w.open(ctx, c)
 	if err := c.add(w, header, wanted); err != nil {
 		return err
@@ -332,6 +338,9 @@ func (c *change) addIdentity(w *Worker) error {
 		}
 		c.learnt = append(c.learnt, x)
 		c.msgs = append(c.msgs, bus.Message{Subject: events.AliasSubject(w.Tenant, x), Data: key})
+	}
+	if err := c.addUnion(w, key); err != nil {
+		return err
 	}
 	c.waits = waitsOf(c.after)
 	for _, x := range c.waits {

@@ -26,12 +26,8 @@ const sweepEvery = time.Minute
 // waitsOf returns the vendor objects that a record links to without knowing
 // the records behind them.
 func waitsOf(rec events.Record) []events.External {
-	fields := make(events.Fields, len(rec.Fields))
-	for name, f := range rec.Fields {
-		fields[name] = f.Value
-	}
 	var waits []events.External
-	hub.EachLink(rec.Key.Entity, fields, func(l events.Link) {
+	hub.EachLink(rec.Key.Entity, fieldsOf(rec), func(l events.Link) {
 		if !l.Resolved() && l.Connection != "" && !slices.Contains(waits, l.External()) {
 			waits = append(waits, l.External())
 		}
@@ -39,22 +35,43 @@ func waitsOf(rec events.Record) []events.External {
 	return waits
 }
 
-// followUp finds the records that can go on, now that vendor objects are
-// known, and the waits that were noted a moment too late.
-func (w *Worker) followUp(ctx context.Context, learnt, waits []events.External) []*change {
+func fieldsOf(rec events.Record) events.Fields {
+	fields := make(events.Fields, len(rec.Fields))
+	for name, f := range rec.Fields {
+		fields[name] = f.Value
+	}
+	return fields
+}
+
+// followUp finds the records that can go on, now that changes are committed:
+// vendor objects have become known, records were merged; and the waits and
+// links that were noted a moment too late.
+func (w *Worker) followUp(ctx context.Context, done []*change) []*change {
+	next := relinks{}
+	w.followWaits(ctx, done, next)
+	w.followUnions(ctx, done, next)
+	return slices.Collect(maps.Values(next))
+}
+
+func (w *Worker) followWaits(ctx context.Context, done []*change, next relinks) {
+	var learnt []events.External
 	late := map[events.External]bool{}
-	for _, x := range waits {
-		w.wants(x, late)
+	for _, c := range done {
+		learnt = append(learnt, c.learnt...)
+		for _, x := range c.waits {
+			w.wants(x, late)
+		}
 	}
 	if err := w.loadAliases(ctx, late); err != nil {
 		w.Log.Warn("transform: aliases", "error", err)
 	}
-	for _, x := range waits {
-		if w.alias.Contains(x) {
-			learnt = append(learnt, x)
+	for _, c := range done {
+		for _, x := range c.waits {
+			if w.alias.Contains(x) {
+				learnt = append(learnt, x)
+			}
 		}
 	}
-	next := relinks{}
 	for _, x := range learnt {
 		for m, err := range w.Bus.Scan(ctx, events.StreamHub, events.WaitingFilter(w.Tenant, x)) {
 			if err != nil {
@@ -64,11 +81,18 @@ func (w *Worker) followUp(ctx context.Context, learnt, waits []events.External) 
 			w.found(next, x, m)
 		}
 	}
-	return slices.Collect(maps.Values(next))
 }
 
-// relinks are changes that resolve links, by record.
+// relinks are changes that follow from what was committed, by record.
 type relinks map[events.Key]*change
+
+// of returns the change of a record, a new one if there is none.
+func (r relinks) of(k events.Key) *change {
+	if r[k] == nil {
+		r[k] = &change{key: k}
+	}
+	return r[k]
+}
 
 // found adds the record that a note speaks of.
 func (w *Worker) found(into relinks, x events.External, m bus.Stored) {
@@ -77,10 +101,8 @@ func (w *Worker) found(into relinks, x events.External, m bus.Stored) {
 		w.Log.Error("transform: waiting note can't be read", "subject", m.Subject, "error", err)
 		return
 	}
-	if into[k] == nil {
-		into[k] = &change{key: k}
-	}
-	into[k].notes = append(into[k].notes, note{x: x, seq: m.Seq})
+	c := into.of(k)
+	c.notes = append(c.notes, note{x: x, seq: m.Seq})
 }
 
 // unnote removes the notes of waits that are over, once that is committed. A
@@ -105,6 +127,9 @@ func (w *Worker) unnote(ctx context.Context, c *change) {
 func (w *Worker) sweep(ctx context.Context) {
 	for ctx.Err() == nil {
 		if err := w.sweepOnce(ctx); err != nil && ctx.Err() == nil {
+			w.Log.Warn("transform: sweep", "error", err)
+		}
+		if err := w.sweepBequests(ctx); err != nil && ctx.Err() == nil {
 			w.Log.Warn("transform: sweep", "error", err)
 		}
 		select {

@@ -117,7 +117,7 @@ func (r *rig) commitAsAnotherReplica(id string, c events.Change) {
 	m, ok, err := r.bus.LastOne(r.t.Context(), events.StreamHub, events.RecordSubject(tenant, k))
 	require.NoError(r.t, err)
 	require.True(r.t, ok)
-	c = hub.Resolve(c, func(events.External) (events.Key, bool) { return events.Key{}, false })
+	c = hub.Resolve(c, hub.Resolver{Find: func(events.External) (events.Key, bool) { return events.Key{}, false }})
 	rec, changed := hub.Merge(r.record(k), []hub.Fact{{ID: id, Change: &c}}, hub.Policy{Hub: crm})
 	require.True(r.t, changed)
 	data, err := json.Marshal(rec)

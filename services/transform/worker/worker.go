@@ -64,6 +64,9 @@ type Worker struct {
 	puller *bus.Puller
 	cache  *lru.Cache[string, cached]
 	alias  *lru.Cache[events.External, events.Key]
+	// moved holds the record that each was merged into; the zero Key where none
+	// was when it was looked up.
+	moved  *lru.Cache[events.Key, events.Key]
 	enrich *enricher
 }
 
@@ -105,6 +108,9 @@ func New(ctx context.Context, c Config, d Deps) (*Worker, error) {
 		return nil, err
 	}
 	if w.alias, err = lru.New[events.External, events.Key](aliasSize); err != nil {
+		return nil, err
+	}
+	if w.moved, err = lru.New[events.Key, events.Key](aliasSize); err != nil {
 		return nil, err
 	}
 	for i := range w.lanes {

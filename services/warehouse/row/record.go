@@ -37,7 +37,7 @@ func FromRecord(o Origin, raw []byte) (Row, error) {
 	r.set("_key", rec.Key.String())
 	r.set(ColumnVersion, int64(rec.Version))
 	r.set("_event_time", rec.UpdatedAt)
-	r.set(ColumnDeleted, rec.Deleted != nil)
+	r.set(ColumnDeleted, rec.Deleted != nil || rec.Merged != nil)
 	r.set("_op", op(rec))
 	r.set(columnRaw, json.RawMessage(compact.Bytes()))
 	r.setFields(rec.Fields)
@@ -46,7 +46,7 @@ func FromRecord(o Origin, raw []byte) (Row, error) {
 
 func op(rec events.Record) string {
 	switch {
-	case rec.Deleted != nil:
+	case rec.Deleted != nil || rec.Merged != nil:
 		return "d"
 	case rec.Version == 1:
 		return "c"
