@@ -241,7 +241,8 @@ func TestBilledOrderIsRefused(t *testing.T) {
 	customerID, itemID := b.stock(t)
 	doc := order("77", customerID, itemID)
 	doc.ExternalID = b.apply(t, doc).ID
-	require.NoError(t, b.box.Bill(doc.ExternalID))
+	_, err := b.box.Bill(doc.ExternalID)
+	require.NoError(t, err)
 	require.Equal(t, fault.Rejected, fault.KindOf(b.refuse(t, doc)))
 }
 

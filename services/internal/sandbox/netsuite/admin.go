@@ -1,8 +1,14 @@
 package netsuitebox
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"strings"
+	"time"
 
 	"github.com/spoke-sync/spoke/events"
 )
@@ -38,14 +44,126 @@ func (b *Box) AddInvoice(customerID string, total events.Decimal) (string, error
 	r := &row{Type: "invoice", Fields: map[string]any{}}
 	err := b.commit(r, row{Type: r.Type, Fields: map[string]any{
 		"entity": map[string]any{"id": customerID}, "currency": customer.Fields["currency"],
-		"tranId": b.state.number("INV"), "total": num(total), "status": "A",
+		"tranId": b.state.number("INV"), "tranDate": b.opts.Now().UTC().Format(time.DateOnly), "total": num(total),
 	}})
 	return r.ID, err
 }
 
-// Bill marks an order as billed: its lines can't be replaced any more.
-func (b *Box) Bill(orderID string) error {
-	return b.change(orderID, func(r *row) { r.Fields["status"] = "G" })
+// Bill makes an invoice of all that an order has left to bill.
+func (b *Box) Bill(orderID string) (string, error) {
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodPost, "http://netsuite/"+orderID, strings.NewReader("{}")) //nolint:noctx // no call is made
+	r.SetPathValue("id", orderID)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.transform("invoice")(w, r, "salesOrder"); err != nil {
+		return "", err
+	}
+	return path.Base(w.Header().Get("Location")), nil
+}
+
+// Add makes a record of a type as a person does, and returns its id.
+func (b *Box) Add(kind string, fields map[string]any) (string, error) {
+	body, err := plain(fields)
+	if err != nil {
+		return "", err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := &row{Type: kind, Fields: map[string]any{}}
+	err = b.write(r, input{body: body, strict: true})
+	return r.ID, err
+}
+
+// Edit changes fields of a record as a person does.
+func (b *Box) Edit(id string, fields map[string]any) error {
+	body, err := plain(fields)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.state.find(func(r *row) bool { return r.ID == id })
+	if r == nil {
+		return fmt.Errorf("netsuitebox: there is no record %s", id)
+	}
+	return b.write(r, input{body: body, strict: true})
+}
+
+// Remove deletes a record as a person does.
+func (b *Box) Remove(id string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.state.find(func(r *row) bool { return r.ID == id })
+	if r == nil {
+		return fmt.Errorf("netsuitebox: there is no record %s", id)
+	}
+	return b.forget(r)
+}
+
+// plain makes JSON of Go values, with numbers digit by digit.
+func plain(fields map[string]any) (map[string]any, error) {
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return nil, fmt.Errorf("netsuitebox: %w", err)
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var body map[string]any
+	if err := d.Decode(&body); err != nil {
+		return nil, fmt.Errorf("netsuitebox: %w", err)
+	}
+	return body, nil
+}
+
+// Record is a record as it stands: references are their ids, sublists lists of
+// maps.
+type Record struct {
+	ID, ExternalID string
+	Fields         map[string]any
+}
+
+// Text is a field as text; "" when it is empty.
+func (r Record) Text(name string) string { return identity(r.Fields[name]) }
+
+// Lines are the lines of a sublist.
+func (r Record) Lines(name string) []map[string]any {
+	lines, _ := r.Fields[name].([]any)
+	all := make([]map[string]any, len(lines))
+	for i, l := range lines {
+		all[i], _ = flat(l).(map[string]any)
+	}
+	return all
+}
+
+// flat makes ids of references and texts of numbers.
+func flat(v any) any {
+	switch x := v.(type) {
+	case map[string]any:
+		if id, ok := x["id"]; ok && len(x) == 1 {
+			return flat(id)
+		}
+		out := make(map[string]any, len(x))
+		for k, e := range x {
+			out[k] = flat(e)
+		}
+		return out
+	case json.Number:
+		return x.String()
+	default:
+		return v
+	}
+}
+
+// Records returns the records of a type in the order of their creation.
+func (b *Box) Records(kind string) []Record {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []Record
+	for _, r := range b.rows(kind) {
+		all = append(all, Record{ID: r.ID, ExternalID: r.ExternalID, Fields: b.derived(r)})
+	}
+	return all
 }
 
 // ClosePeriod closes the books before a day, as in "2026-11-01".
@@ -64,6 +182,7 @@ func (b *Box) change(id string, f func(*row)) error {
 		return fmt.Errorf("netsuitebox: there is no record %s", id)
 	}
 	f(r)
+	r.Modified = b.opts.Now().UTC()
 	return b.file.save(b.state)
 }
 
@@ -90,9 +209,10 @@ func (b *Box) Orders() []Order {
 	defer b.mu.Unlock()
 	var all []Order
 	for _, r := range b.rows("salesOrder") {
+		fields := b.derived(r)
 		o := Order{
 			ID: r.ID, ExternalID: r.ExternalID, Number: str(r.Fields["tranId"]), CustomerID: identity(r.Fields["entity"]),
-			Currency: b.iso(r), Memo: str(r.Fields["memo"]), Status: statuses()[str(r.Fields["status"])], Total: str(r.Fields["total"]),
+			Currency: b.iso(r), Memo: str(r.Fields["memo"]), Status: statusNames(r.Type, str(fields["status"])), Total: str(r.Fields["total"]),
 		}
 		lines, _ := r.Fields["item"].([]any)
 		for _, l := range lines {
@@ -118,9 +238,10 @@ func (b *Box) Payments() []Payment {
 	defer b.mu.Unlock()
 	var all []Payment
 	for _, r := range b.rows("customerPayment") {
+		fields := b.derived(r)
 		all = append(all, Payment{
 			ID: r.ID, ExternalID: r.ExternalID, Number: str(r.Fields["tranId"]), CustomerID: identity(r.Fields["customer"]),
-			Currency: b.iso(r), Amount: str(r.Fields["payment"]), Unapplied: str(r.Fields["unapplied"]),
+			Currency: b.iso(r), Amount: str(r.Fields["payment"]), Unapplied: str(fields["unapplied"]),
 			Memo: str(r.Fields["memo"]), Date: str(r.Fields["tranDate"]), AccountID: identity(r.Fields["account"]),
 		})
 	}

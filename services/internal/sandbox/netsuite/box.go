@@ -34,6 +34,17 @@ type Options struct {
 	// Currencies are ISO codes; their internal ids are 1, 2, …. USD, EUR and
 	// GBP when empty. The first is the base currency.
 	Currencies []string
+	// CustomRecords are the account's custom record types: their fields, each
+	// with the type that it refers to or "".
+	CustomRecords map[string]map[string]string
+	// SuiteTax is set for an account that has the feature: transactions have tax
+	// details, items no tax schedule.
+	SuiteTax bool
+	// Zone is the account's time zone, in which SuiteQL reads and writes dates;
+	// UTC when nil.
+	Zone *time.Location
+	// JobPolls is how often an asynchronous job is asked for before it runs.
+	JobPolls int
 	// TokenLife is how long an access token lasts; an hour when 0.
 	TokenLife time.Duration
 	// Now is the account's clock; time.Now when nil.
@@ -51,6 +62,7 @@ type Box struct {
 	state  state
 	closed string // transactions before this day are in a closed period
 	auth   auth
+	jobs   []*job
 	busy   int // calls in flight
 	peak   int
 }
@@ -81,7 +93,11 @@ func New(opts Options) (*Box, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	b := &Box{opts: opts, schemas: schemas(), auth: newAuth(), file: &store{path: opts.StateFile}}
+	if opts.Zone == nil {
+		opts.Zone = time.UTC
+	}
+	b := &Box{opts: opts, auth: newAuth(), file: &store{path: opts.StateFile}}
+	b.schemas = b.recordTypes()
 	var err error
 	if b.state, err = b.file.load(); err != nil {
 		return nil, err
@@ -101,6 +117,10 @@ func (b *Box) routes() {
 	b.Handle("token", "POST "+tokenPath, b.serveToken)
 	b.Handle("server time", "GET "+restRoot+"/system/v1/serverTime", b.guard(b.serveTime))
 	b.Handle("suiteql", "POST "+restRoot+"/query/v1/suiteql", b.guard(b.serveQuery))
+	b.Handle("job", "GET "+jobPath+"{id}", b.guard(b.serveJob))
+	b.Handle("job tasks", "GET "+jobPath+"{id}/task", b.guard(b.serveTasks))
+	b.Handle("job result", "GET "+jobPath+"{id}/task/{task}/result", b.guard(b.serveResult))
+	b.Handle("metadata", "GET "+restRoot+"/record/v1/metadata-catalog/{type}", b.guard(b.serveMetadata))
 	for _, name := range slices.Sorted(maps.Keys(b.schemas)) {
 		root := restRoot + "/record/v1/" + name
 		b.Handle("create "+name, "POST "+root, b.guard(b.record(name, b.create)))
@@ -110,14 +130,20 @@ func (b *Box) routes() {
 		b.Handle("upsert "+name, "PUT "+root+"/{id}", b.guard(b.record(name, b.upsert)))
 		b.Handle("delete "+name, "DELETE "+root+"/{id}", b.guard(b.record(name, b.remove)))
 	}
+	for _, pair := range transforms() {
+		b.Handle("transform "+pair[0]+" to "+pair[1], "POST "+restRoot+"/record/v1/"+pair[0]+"/{id}/!transform/"+pair[1],
+			b.guard(b.record(pair[0], b.transform(pair[1]))))
+	}
 	b.Handle("unknown", restRoot+"/", b.guard(func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, problem{Code: "NOT_FOUND", Detail: "The requested resource does not exist.", URL: r.URL.Path})
 	}))
 	b.Control("GET /app/", b.servePage)
 }
 
-// ServeHTTP serves the account's calls while slots are free.
+// ServeHTTP serves the account's calls while slots are free. Every answer has
+// the account's time.
 func (b *Box) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", b.opts.Now().UTC().Format(http.TimeFormat))
 	if limited(r.URL.Path) {
 		if !b.enter() {
 			fail(w, http.StatusTooManyRequests, problem{Top: "USER_ERROR", Code: "CONCURRENCY_LIMIT_EXCEEDED", Detail: "Concurrent request limit exceeded. Request blocked."})
@@ -145,6 +171,13 @@ func (b *Box) leave() {
 	b.busy--
 }
 
+// SetSlots changes how many calls may be in flight.
+func (b *Box) SetSlots(n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.opts.Slots = n
+}
+
 // Peak is how many calls were in flight at once, at most.
 func (b *Box) Peak() int {
 	b.mu.Lock()
@@ -161,6 +194,21 @@ func (b *Box) guard(h http.HandlerFunc) http.HandlerFunc {
 		}
 		h(w, r)
 	}
+}
+
+// serveMetadata describes a record type, as far as callers ask: which
+// properties it has.
+func (b *Box) serveMetadata(w http.ResponseWriter, r *http.Request) {
+	s, ok := b.schemas[r.PathValue("type")]
+	if !ok || r.Header.Get("Accept") != "application/schema+json" {
+		fail(w, http.StatusNotFound, problem{Code: "NONEXISTENT_ID", URL: r.URL.Path, Detail: "There is no such record type, or no such description of it."})
+		return
+	}
+	properties := map[string]any{}
+	for name := range s {
+		properties[name] = map[string]any{"title": name}
+	}
+	sandbox.JSON(w, http.StatusOK, map[string]any{"type": "object", "properties": properties})
 }
 
 func (b *Box) serveTime(w http.ResponseWriter, _ *http.Request) {

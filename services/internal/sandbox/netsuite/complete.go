@@ -3,6 +3,8 @@ package netsuitebox
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spoke-sync/spoke/events"
@@ -13,18 +15,65 @@ func (b *Box) complete(r *row) error {
 	switch r.Type {
 	case "customer":
 		return b.completeCustomer(r)
+	case "contact":
+		return b.completeContact(r)
+	case "task":
+		if r.Fields["title"] == nil {
+			return missing("title")
+		}
+		b.fill(r, "status", "NOTSTART")
+		return nil
 	case "salesOrder":
 		return b.completeOrder(r)
+	case "invoice":
+		return b.completeInvoice(r)
+	case "creditMemo":
+		return b.completeCredit(r)
 	case "customerPayment":
 		return b.completePayment(r)
-	case "invoice":
-		return problem{Code: "USER_ERROR", Detail: "Invoices are made in NetSuite in this account."}
+	case "customerRefund":
+		return b.completeRefund(r)
 	default:
-		if r.Fields["itemId"] == nil {
-			return missing("itemId")
-		}
-		return nil
+		return b.completeItem(r)
 	}
+}
+
+// completeItem checks what an item needs besides its name; an account that
+// has SuiteTax knows no tax schedules.
+func (b *Box) completeItem(r *row) error {
+	if !slices.Contains(itemTypes(), r.Type) {
+		return nil // a custom record
+	}
+	needs := []string{"itemId", "incomeAccount"}
+	if r.Type == "inventoryItem" {
+		needs = append(needs, "cogsAccount", "assetAccount")
+	}
+	if !b.opts.SuiteTax {
+		needs = append(needs, "taxSchedule")
+	}
+	for _, name := range needs {
+		if r.ID == "" && r.Fields[name] == nil {
+			return missing(name)
+		}
+	}
+	return nil
+}
+
+// completeContact names a contact after the person. Two contacts of one name
+// collide.
+func (b *Box) completeContact(r *row) error {
+	name := strings.TrimSpace(str(r.Fields["firstName"]) + " " + str(r.Fields["lastName"]))
+	if r.Fields["entityId"] == nil && name == "" {
+		return missing("entityId")
+	}
+	b.fill(r, "entityId", name)
+	if other := b.state.find(func(o *row) bool {
+		return o.Type == r.Type && o.ID != r.ID && o.Fields["entityId"] == r.Fields["entityId"] &&
+			identity(o.Fields["company"]) == identity(r.Fields["company"])
+	}); other != nil {
+		return problem{Code: "DUP_ENTITY", Path: "entityId", Detail: "A contact record with this name already exists."}
+	}
+	return nil
 }
 
 func missing(path string) error {
@@ -72,14 +121,29 @@ func (b *Box) transaction(r *row, prefix, who string) error {
 }
 
 func (b *Box) completeOrder(r *row) error {
+	if err := b.completeLines(r, "SO"); err != nil {
+		return err
+	}
+	b.fill(r, "orderStatus", "A")
+	for i, l := range r.Fields["item"].([]any) {
+		line := l.(map[string]any)
+		if billed := b.billed(r.ID, identity(line["line"])); dec(line["quantity"]).Cmp(billed) < 0 {
+			return problem{Code: "USER_ERROR", Path: fmt.Sprintf("item.items[%d].quantity", i), Detail: "The quantity is less than what has been billed."}
+		}
+	}
+	return nil
+}
+
+// completeLines checks the customer and the lines and adds them up.
+func (b *Box) completeLines(r *row, prefix string) error {
 	lines, _ := r.Fields["item"].([]any)
 	if len(lines) == 0 {
 		return missing("item")
 	}
-	if err := b.transaction(r, "SO", "entity"); err != nil {
+	if err := b.transaction(r, prefix, "entity"); err != nil {
 		return err
 	}
-	total, open, last := events.Decimal{}, 0, int64(0)
+	total, last := events.Decimal{}, int64(0)
 	done := make([]any, len(lines))
 	for _, l := range lines {
 		n, _ := dec(l.(map[string]any)["line"]).Int64()
@@ -94,24 +158,25 @@ func (b *Box) completeOrder(r *row) error {
 			last++
 			line["line"] = num(events.DecimalFromInt(last))
 		}
-		if line["isClosed"] != true {
-			open++
-		}
 		if total, err = total.Add(dec(line["amount"])); err != nil {
 			return err
 		}
 		done[i] = line
 	}
 	r.Fields["item"], r.Fields["subtotal"], r.Fields["total"] = done, num(total), num(total)
-	b.fill(r, "orderStatus", "A")
-	switch {
-	case r.Fields["status"] == "G":
-	case open == 0:
-		r.Fields["status"] = "H"
-	default:
-		r.Fields["status"] = r.Fields["orderStatus"]
-	}
 	return nil
+}
+
+// basePrice is an item's price of level 1 in the base currency.
+func (b *Box) basePrice(item *row) any {
+	lines, _ := item.Fields["price"].([]any)
+	for _, l := range lines {
+		line := l.(map[string]any)
+		if identity(line["priceLevel"]) == "1" && identity(line["currencyPage"]) == "1" {
+			return line["price"]
+		}
+	}
+	return item.Fields["basePrice"]
 }
 
 func (b *Box) completeLine(from map[string]any, i int) (map[string]any, error) {
@@ -126,7 +191,7 @@ func (b *Box) completeLine(from map[string]any, i int) (map[string]any, error) {
 		line["quantity"] = json.Number("1")
 	}
 	if line["rate"] == nil {
-		line["rate"] = b.target("item", identity(line["item"])).Fields["basePrice"]
+		line["rate"] = b.basePrice(b.target("item", identity(line["item"])))
 	}
 	if line["rate"] == nil {
 		return nil, missing(fmt.Sprintf("item.items[%d].rate", i))
@@ -139,62 +204,6 @@ func (b *Box) completeLine(from map[string]any, i int) (map[string]any, error) {
 		line["amount"] = num(amount.Round(2))
 	}
 	return line, nil
-}
-
-func (b *Box) completePayment(r *row) error {
-	if dec(r.Fields["payment"]).Sign() <= 0 {
-		return missing("payment")
-	}
-	if err := b.transaction(r, "PYMT", "customer"); err != nil {
-		return err
-	}
-	applied := events.Decimal{}
-	lines, _ := r.Fields["apply"].([]any)
-	for i, l := range lines {
-		line := l.(map[string]any)
-		path := fmt.Sprintf("apply.items[%d]", i)
-		inv := b.target("invoice", identity(line["doc"]))
-		if inv == nil {
-			return missing(path + ".doc")
-		}
-		if identity(inv.Fields["entity"]) != identity(r.Fields["customer"]) {
-			return problem{Code: "INVALID_KEY_OR_REF", Path: path + ".doc", Detail: "The invoice is another customer's."}
-		}
-		if left := b.remaining(inv, r.ID); dec(line["amount"]).Cmp(left) > 0 {
-			return problem{Code: "USER_ERROR", Path: path + ".amount", Detail: "The amount applied exceeds the amount due."}
-		}
-		var err error
-		if applied, err = applied.Add(dec(line["amount"])); err != nil {
-			return err
-		}
-	}
-	left, err := dec(r.Fields["payment"]).Sub(applied)
-	if err != nil {
-		return err
-	}
-	if left.Sign() < 0 {
-		return problem{Code: "USER_ERROR", Path: "apply", Detail: "The payment can't be less than what is applied."}
-	}
-	r.Fields["total"], r.Fields["applied"], r.Fields["unapplied"] = r.Fields["payment"], num(applied), num(left)
-	b.fill(r, "status", "B")
-	return nil
-}
-
-// remaining is what is due of an invoice without the payment of an id.
-func (b *Box) remaining(inv *row, without string) events.Decimal {
-	left := dec(inv.Fields["total"])
-	for _, p := range b.state.Rows {
-		lines, _ := p.Fields["apply"].([]any)
-		for _, l := range lines {
-			line := l.(map[string]any)
-			if p.Type == "customerPayment" && p.ID != without && identity(line["doc"]) == inv.ID {
-				if rest, err := left.Sub(dec(line["amount"])); err == nil {
-					left = rest
-				}
-			}
-		}
-	}
-	return left
 }
 
 // dec reads a stored number; what is none is 0.

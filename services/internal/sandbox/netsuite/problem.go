@@ -12,6 +12,7 @@ import (
 // steps of a write can return it.
 type problem struct {
 	Top    string // code at the top; the same as Code when empty
+	Title  string // the status in words when empty
 	Code   string
 	Detail string
 	Path   string // of a property
@@ -38,10 +39,14 @@ func fail(w http.ResponseWriter, status int, p problem) {
 	if top == "" {
 		top = p.Code
 	}
+	title := p.Title
+	if title == "" {
+		title = http.StatusText(status)
+	}
 	w.Header().Set("Content-Type", "application/vnd.oracle.resource+json; type=error")
 	sandbox.JSON(w, status, map[string]any{
 		"type":  "https://www.rfc-editor.org/rfc/rfc9110.html#section-15",
-		"title": http.StatusText(status), "status": status,
+		"title": title, "status": status,
 		"o:errorCode": top, "o:errorDetails": []any{detail},
 	})
 }
@@ -91,5 +96,10 @@ func refuse(w http.ResponseWriter, r *http.Request, f sandbox.Fault) {
 
 // limited reports whether a path counts against the limit of calls at once.
 func limited(path string) bool {
-	return strings.HasPrefix(path, restRoot+"/record/") || strings.HasPrefix(path, restRoot+"/query/")
+	for _, service := range []string{"/record/", "/query/", "/async/"} {
+		if strings.HasPrefix(path, restRoot+service) {
+			return true
+		}
+	}
+	return false
 }

@@ -4,25 +4,23 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spoke-sync/spoke/services/internal/sandbox"
 )
 
-// The two questions of SuiteQL that are understood: items by name, and all
-// currencies.
-var (
-	itemQuery     = regexp.MustCompile(`(?i)^SELECT ([a-z, ]+) FROM item WHERE itemid IN \((.+)\) ORDER BY id$`)
-	currencyQuery = regexp.MustCompile(`(?i)^SELECT ([a-z, ]+) FROM currency ORDER BY id$`)
-	literal       = regexp.MustCompile(`^'((?:[^']|'')*)'\s*(?:,\s*|$)`)
-)
+// maxPage is how many rows one answer has at most.
+const maxPage = 1000
 
 func (b *Box) serveQuery(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Prefer") != "transient" {
 		answer(w, problem{Code: "INVALID_HEADER", Header: "Prefer", Detail: "The header Prefer: transient is required."})
+		return
+	}
+	limit, offset, err := page(r)
+	if err != nil {
+		answer(w, err)
 		return
 	}
 	var in struct {
@@ -32,78 +30,45 @@ func (b *Box) serveQuery(w http.ResponseWriter, r *http.Request) {
 		answer(w, problem{Code: "INVALID_CONTENT", Detail: "The request body is no JSON object."})
 		return
 	}
+	s, err := parse(strings.TrimSpace(in.Q))
+	if err != nil {
+		answer(w, err)
+		return
+	}
 	b.mu.Lock()
-	rows, columns, ok := b.query(strings.TrimSpace(in.Q))
+	rows, err := b.run(s)
 	b.mu.Unlock()
+	if err != nil {
+		answer(w, err)
+		return
+	}
 	items := []any{}
-	for _, row := range rows {
+	for _, row := range rows[min(offset, len(rows)):min(offset+limit, len(rows))] {
 		out := map[string]any{"links": []any{}}
-		for _, c := range columns {
-			v, known := row[c]
-			ok = ok && known
-			if v != "" { // nulls are left out
-				out[c] = v
-			}
+		for name, v := range row {
+			out[name] = v
 		}
 		items = append(items, out)
 	}
-	if !ok {
-		answer(w, problem{Code: "INVALID_PARAMETER", Detail: "Invalid search query. Detailed unprocessed description follows. Search error occurred: Invalid or unsupported search."})
-		return
-	}
 	sandbox.JSON(w, http.StatusOK, map[string]any{
-		"items": items, "count": len(items), "totalResults": len(items), "offset": 0, "hasMore": false, "links": []any{},
+		"items": items, "count": len(items), "totalResults": len(rows), "offset": offset,
+		"hasMore": offset+len(items) < len(rows), "links": []any{},
 	})
 }
 
-// query returns the rows with all columns as text, and the columns asked for.
-func (b *Box) query(q string) (rows []map[string]string, columns []string, ok bool) {
-	if m := currencyQuery.FindStringSubmatch(q); m != nil {
-		for i, iso := range b.opts.Currencies {
-			rows = append(rows, map[string]string{"id": strconv.Itoa(i + 1), "symbol": iso, "name": "currency " + strconv.Itoa(i+1)})
-		}
-		return rows, splitColumns(m[1]), true
-	}
-	m := itemQuery.FindStringSubmatch(q)
-	if m == nil {
-		return nil, nil, false
-	}
-	names, ok := literals(m[2])
-	if !ok {
-		return nil, nil, false
-	}
-	for _, r := range b.state.Rows {
-		name, _ := r.Fields["itemId"].(string)
-		if !slices.Contains(itemTypes(), r.Type) || !slices.Contains(names, name) {
+func page(r *http.Request) (limit, offset int, err error) {
+	limit = maxPage
+	for name, n := range map[string]*int{"limit": &limit, "offset": &offset} {
+		text := r.URL.Query().Get(name)
+		if text == "" {
 			continue
 		}
-		inactive := "F"
-		if r.Fields["isInactive"] == true {
-			inactive = "T"
+		if *n, err = strconv.Atoi(text); err != nil || *n < 0 {
+			return 0, 0, problem{Code: "INVALID_PARAMETER", Query: name, Detail: "The value is no number."}
 		}
-		rows = append(rows, map[string]string{"id": r.ID, "itemid": name, "isinactive": inactive, "externalid": r.ExternalID})
 	}
-	return rows, splitColumns(m[1]), true
-}
-
-func splitColumns(list string) []string {
-	var all []string
-	for _, c := range strings.Split(list, ",") {
-		all = append(all, strings.ToLower(strings.TrimSpace(c)))
+	if limit < 1 || limit > maxPage || offset%limit != 0 {
+		return 0, 0, problem{Code: "INVALID_PARAMETER", Query: "limit", Detail: "The limit is from 1 to 1000, the offset a multiple of it."}
 	}
-	return all
-}
-
-// literals reads 'a', 'b”c', ….
-func literals(list string) ([]string, bool) {
-	var all []string
-	for rest := strings.TrimSpace(list); rest != ""; {
-		m := literal.FindStringSubmatch(rest)
-		if m == nil {
-			return nil, false
-		}
-		all = append(all, strings.ReplaceAll(m[1], "''", "'"))
-		rest = rest[len(m[0]):]
-	}
-	return all, true
+	return limit, offset, nil
 }

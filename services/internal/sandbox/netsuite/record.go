@@ -3,7 +3,6 @@ package netsuitebox
 import (
 	"bytes"
 	"io"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -18,7 +17,7 @@ const maxBody = 8 << 20
 // record serves one call of a record type with the account locked.
 func (b *Box) record(name string, h func(w http.ResponseWriter, r *http.Request, name string) error) http.HandlerFunc {
 	known := []string{"replace", "replaceSelectedFields", "fields", "expandSubResources", "simpleEnumFormat", "limit", "offset", "q"}
-	return func(w http.ResponseWriter, r *http.Request) {
+	serve := func(w http.ResponseWriter, r *http.Request) {
 		for p := range r.URL.Query() {
 			if !slices.Contains(known, p) {
 				answer(w, problem{Code: "INVALID_PARAMETER", Query: p, Detail: "The query parameter '" + p + "' is unknown."})
@@ -38,6 +37,7 @@ func (b *Box) record(name string, h func(w http.ResponseWriter, r *http.Request,
 			answer(w, err)
 		}
 	}
+	return func(w http.ResponseWriter, r *http.Request) { b.deferred(w, r, serve) }
 }
 
 // lookup finds the row that a path names by id or "eid:…".
@@ -124,13 +124,31 @@ func (b *Box) remove(w http.ResponseWriter, r *http.Request, name string) error 
 			return problem{Code: "USER_ERROR", Detail: "This record cannot be deleted because it has dependent records."}
 		}
 	}
-	b.state.Rows = slices.DeleteFunc(b.state.Rows, func(o *row) bool { return o == old })
-	if err := b.file.save(b.state); err != nil {
+	if err := b.forget(old); err != nil {
 		return err
 	}
 	b.Effect(name+" deleted", old.key())
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// forget removes a record and remembers that it did.
+func (b *Box) forget(old *row) error {
+	b.state.Rows = slices.DeleteFunc(b.state.Rows, func(o *row) bool { return o == old })
+	b.state.Deleted = append(b.state.Deleted, deletion{Type: deletedName(old.Type), ID: old.ID, At: b.opts.Now().UTC()})
+	return b.file.save(b.state)
+}
+
+// deletedName is how the table of deletions writes a type.
+func deletedName(kind string) string {
+	names := map[string]string{
+		"salesOrder": "Sales Order", "customerPayment": "Payment", "creditMemo": "Credit Memo", "customerRefund": "Customer Refund",
+		"inventoryItem": "Inventory Item", "nonInventorySaleItem": "Non-inventory Item", "serviceSaleItem": "Service",
+	}
+	if name, ok := names[kind]; ok {
+		return name
+	}
+	return kind
 }
 
 func (b *Box) pointsTo(s schema, fields map[string]any, kind, id string) bool {
@@ -155,10 +173,7 @@ func (b *Box) get(w http.ResponseWriter, r *http.Request, name string) error {
 		return err
 	}
 	s, q := b.schemas[name], r.URL.Query()
-	out := b.shown(s, at.Fields, q.Get("expandSubResources") == "true", q.Get("simpleEnumFormat") == "true")
-	if name == "invoice" {
-		out["amountRemaining"] = num(b.remaining(at, ""))
-	}
+	out := b.shown(name, s, b.derived(at), q.Get("expandSubResources") == "true", q.Get("simpleEnumFormat") == "true")
 	out["createdDate"], out["lastModifiedDate"] = at.Created.Format(time.RFC3339), at.Modified.Format(time.RFC3339)
 	if at.ExternalID != "" {
 		out["externalId"] = at.ExternalID
@@ -180,13 +195,8 @@ func (b *Box) get(w http.ResponseWriter, r *http.Request, name string) error {
 	return nil
 }
 
-// statuses are the names of an order's statuses.
-func statuses() map[string]string {
-	return map[string]string{"A": "Pending Approval", "B": "Pending Fulfillment", "G": "Billed", "H": "Closed"}
-}
-
 // shown is a stored record as it is read.
-func (b *Box) shown(s schema, fields map[string]any, expand, simple bool) map[string]any {
+func (b *Box) shown(kind string, s schema, fields map[string]any, expand, simple bool) map[string]any {
 	out := map[string]any{}
 	for name, v := range fields {
 		p := s[name]
@@ -194,14 +204,14 @@ func (b *Box) shown(s schema, fields map[string]any, expand, simple bool) map[st
 		case p.kind == aRef:
 			out[name] = map[string]any{"id": identity(v), "refName": b.nameOf(p.to, identity(v)), "links": []any{}}
 		case p.kind == anEnum && !simple:
-			out[name] = map[string]any{"id": v, "refName": statuses()[identity(v)]}
+			out[name] = map[string]any{"id": v, "refName": statusNames(kind, identity(v))}
 		case p.kind == aList && !expand:
 			out[name] = map[string]any{"links": []any{}}
 		case p.kind == aList:
 			items, _ := v.([]any)
 			lines := make([]any, len(items))
 			for i, l := range items {
-				lines[i] = b.shown(p.lines, l.(map[string]any), expand, simple)
+				lines[i] = b.shown(kind, p.lines, l.(map[string]any), expand, simple)
 			}
 			out[name] = map[string]any{"items": lines, "count": len(lines), "totalResults": len(lines), "hasMore": false, "offset": 0}
 		default:
@@ -255,7 +265,7 @@ func (b *Box) dump() map[string]any {
 			of = map[string]any{}
 			all[r.Type] = of
 		}
-		shown := maps.Clone(r.Fields)
+		shown := b.derived(r)
 		shown["id"], shown["externalId"] = r.ID, r.ExternalID
 		of[r.key()] = shown
 	}

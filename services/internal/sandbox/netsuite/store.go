@@ -38,6 +38,14 @@ type state struct {
 	LastID  int            `json:"lastId"`
 	Numbers map[string]int `json:"numbers"` // last number by record type
 	Rows    []*row         `json:"rows"`
+	Deleted []deletion     `json:"deleted,omitempty"`
+}
+
+// deletion is what the account remembers of a deleted record.
+type deletion struct {
+	Type string    `json:"type"`
+	ID   string    `json:"id"`
+	At   time.Time `json:"at"`
 }
 
 // firstID is above the ids of what every account has built in.

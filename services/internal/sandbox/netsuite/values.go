@@ -19,7 +19,7 @@ func (b *Box) values(s schema, body map[string]any, strict bool, at string) (map
 	for _, name := range slices.Sorted(maps.Keys(body)) {
 		path, v := at+name, body[name]
 		p, ok := s[name]
-		if customForm.MatchString(name) && slices.Contains(b.opts.CustomFields, name) {
+		if !ok && customForm.MatchString(name) && slices.Contains(b.opts.CustomFields, name) {
 			out[name] = v
 			continue
 		}
@@ -46,6 +46,8 @@ func (b *Box) values(s schema, body map[string]any, strict bool, at string) (map
 func (b *Box) value(p property, v any, strict bool, path string) (any, error) {
 	bad := problem{Code: "INVALID_CONTENT", Path: path, Detail: fmt.Sprintf("Invalid content in the request body: the value of '%s' has the wrong type.", path)}
 	switch p.kind {
+	case anything:
+		return v, nil
 	case aBool:
 		if _, ok := v.(bool); !ok {
 			return nil, bad

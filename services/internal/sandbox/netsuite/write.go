@@ -48,18 +48,18 @@ func mergeLines(p property, old, lines []any, name string) ([]any, error) {
 	out := slices.Clone(old)
 	for i, e := range lines {
 		line := e.(map[string]any)
-		key := identity(line[p.key])
+		key := lineKey(p, line)
 		if key == "" {
 			out = append(out, line)
 			continue
 		}
-		at := slices.IndexFunc(out, func(o any) bool { return identity(o.(map[string]any)[p.key]) == key })
-		if at < 0 && p.key == "doc" {
+		at := slices.IndexFunc(out, func(o any) bool { return lineKey(p, o.(map[string]any)) == key })
+		if at < 0 && !slices.Contains(p.keys, "line") {
 			out = append(out, line)
 			continue
 		}
 		if at < 0 {
-			return nil, problem{Code: "INVALID_KEY_OR_REF", Path: fmt.Sprintf("%s.items[%d].%s", name, i, p.key), Detail: "There is no line " + key + "."}
+			return nil, problem{Code: "INVALID_KEY_OR_REF", Path: fmt.Sprintf("%s.items[%d].%s", name, i, p.keys[0]), Detail: "There is no line " + key + "."}
 		}
 		changed := maps.Clone(out[at].(map[string]any))
 		_, ownAmount := line["amount"]
@@ -70,6 +70,19 @@ func mergeLines(p property, old, lines []any, name string) ([]any, error) {
 		out[at] = changed
 	}
 	return out, nil
+}
+
+// lineKey is what identifies a line, or "" for one without a key.
+func lineKey(p property, line map[string]any) string {
+	var parts []string
+	for _, k := range p.keys {
+		part := identity(line[k])
+		if part == "" {
+			return ""
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, "/")
 }
 
 var externalForm = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
@@ -95,8 +108,8 @@ func (b *Box) write(r *row, in input) error {
 	if err := b.unique(r, next.ExternalID, body); err != nil {
 		return err
 	}
-	if r.ID != "" && len(in.replace) > 0 && r.Fields["status"] == "G" {
-		return problem{Code: "USER_ERROR", Path: in.replace[0], Detail: "You cannot delete a line that has been billed."}
+	if slices.Contains(in.replace, "item") && r.Type == "salesOrder" && b.billedAt(r) {
+		return problem{Code: "USER_ERROR", Path: "item", Detail: "You cannot delete a line that has been billed."}
 	}
 	if next.Fields, err = merge(s, r.Fields, body, in.replace); err != nil {
 		return err
@@ -118,6 +131,9 @@ func (b *Box) unique(r *row, external string, body map[string]any) error {
 	if external != "" && other(func(o *row) bool { return o.ExternalID == external }) {
 		return problem{Code: "DUP_RCRD", Path: "externalId", Detail: "This record already exists."}
 	}
+	if id, ok := body["itemId"].(string); ok && b.state.find(func(o *row) bool { return o != r && o.Fields["itemId"] == id }) != nil {
+		return problem{Code: "DUP_ITEM", Path: "itemId", Detail: "Uniqueness error: an item of this name exists."}
+	}
 	if id, ok := body["entityId"].(string); ok && other(func(o *row) bool { return o.Fields["entityId"] == id }) {
 		return problem{Code: "UNIQUE_CUST_ID_REQD", Path: "entityId", Detail: "A customer record with this ID already exists. You must enter a unique customer ID for each record you create."}
 	}
@@ -129,7 +145,7 @@ func (b *Box) commit(r *row, next row) error {
 	now := b.opts.Now().UTC()
 	created := r.ID == ""
 	changed := created || r.ExternalID != next.ExternalID || !same(r.Fields, next.Fields)
-	closed := next.Fields["status"] == "H" && r.Fields["status"] != "H"
+	closed := r.Type == "salesOrder" && b.closedOrder(next) && !b.closedOrder(*r)
 	if created {
 		next.ID, next.Created = b.state.nextID(), now
 	}

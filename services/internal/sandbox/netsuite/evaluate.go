@@ -1,0 +1,329 @@
+package netsuitebox
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spoke-sync/spoke/events"
+)
+
+// relation is a table with its columns. Values are texts, times, or nil.
+type relation struct {
+	columns []string
+	rows    []map[string]any
+}
+
+// tuple is one row of each joined table, by alias.
+type tuple map[string]map[string]any
+
+// query evaluates one statement.
+type query struct {
+	box       *Box
+	relations map[string]relation // by alias
+	order     []string            // aliases as they were joined
+}
+
+// run returns the selected rows, every one of them, in order.
+func (b *Box) run(s *selectStmt) ([]map[string]string, error) {
+	q := &query{box: b, relations: map[string]relation{}}
+	if err := q.add(s.From); err != nil {
+		return nil, err
+	}
+	for _, j := range s.Joins {
+		if err := q.add(j.Table); err != nil {
+			return nil, err
+		}
+	}
+	if err := q.check(s); err != nil {
+		return nil, err
+	}
+	tuples := q.tuples(s)
+	var kept []tuple
+	for _, t := range tuples {
+		if s.Where == nil || q.any(s.Where, t) {
+			kept = append(kept, t)
+		}
+	}
+	slices.SortStableFunc(kept, func(a, c tuple) int {
+		for _, o := range s.Order {
+			if d := compare(q.value(o, a), q.value(o, c)); d != 0 {
+				return d
+			}
+		}
+		return 0
+	})
+	out := make([]map[string]string, 0, len(kept))
+	for _, t := range kept {
+		row := map[string]string{}
+		for _, c := range s.Columns {
+			if v := b.shownValue(q.value(c.Value, t)); v != "" { // nulls are left out
+				row[c.name()] = v
+			}
+		}
+		out = append(out, row)
+	}
+	return out, nil
+}
+
+func (c *selected) name() string {
+	switch {
+	case c.Alias != "":
+		return strings.ToLower(c.Alias)
+	case c.Value.Column != nil:
+		return strings.ToLower(c.Value.Column.Name)
+	default:
+		return "expr1"
+	}
+}
+
+func (q *query) add(t *table) error {
+	name := strings.ToLower(t.Name)
+	r, ok := q.box.relation(name)
+	if !ok {
+		return badQuery("Record '%s' was not found", name)
+	}
+	alias := strings.ToLower(t.Alias)
+	if alias == "" {
+		alias = name
+	}
+	q.relations[alias] = r
+	q.order = append(q.order, alias)
+	return nil
+}
+
+// check looks at every column and function before a row is read, so that an
+// empty table refuses what a full one would.
+func (q *query) check(s *selectStmt) error {
+	var all []*operand
+	for _, c := range s.Columns {
+		all = append(all, c.Value)
+	}
+	for _, j := range s.Joins {
+		all = append(all, j.A, j.B)
+	}
+	all = append(all, s.Order...)
+	if s.Where != nil {
+		all = append(all, s.Where.operands()...)
+		if s.Where.longest() > maxList {
+			return badQuery("maximum number of expressions in a list is %d", maxList)
+		}
+	}
+	for _, o := range all {
+		if err := q.checkOperand(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (q *query) checkOperand(o *operand) error {
+	switch {
+	case o.Call != nil:
+		if name := strings.ToUpper(o.Call.Name); name != "TO_CHAR" && name != "TO_DATE" || len(o.Call.Args) != 2 || o.Call.Args[1].Text == nil {
+			return badQuery("Function '%s' is unknown or has wrong arguments", o.Call.Name)
+		}
+		if _, ok := layouts[unquote(*o.Call.Args[1].Text)]; !ok {
+			return badQuery("Invalid date mask")
+		}
+		return q.checkOperand(o.Call.Args[0])
+	case o.Column != nil:
+		if o.Column.sysdate() {
+			return nil
+		}
+		if _, ok := q.owner(o.Column); !ok {
+			return badQuery("Field '%s' for record '%s' was not found", o.Column.Name, q.order[0])
+		}
+	}
+	return nil
+}
+
+func (c *column) sysdate() bool { return c.Table == "" && strings.EqualFold(c.Name, "SYSDATE") }
+
+// owner is the alias of the table that a column belongs to.
+func (q *query) owner(c *column) (string, bool) {
+	name := strings.ToLower(c.Name)
+	if c.Table != "" {
+		alias := strings.ToLower(c.Table)
+		return alias, slices.Contains(q.relations[alias].columns, name)
+	}
+	for _, alias := range q.order {
+		if slices.Contains(q.relations[alias].columns, name) {
+			return alias, true
+		}
+	}
+	return "", false
+}
+
+func (a *anyOf) each(f func(*condition)) {
+	for _, all := range a.Terms {
+		for _, c := range all.Terms {
+			if c.Group != nil {
+				c.Group.each(f)
+				continue
+			}
+			f(c)
+		}
+	}
+}
+
+func (a *anyOf) operands() []*operand {
+	var all []*operand
+	a.each(func(c *condition) {
+		all = append(append(all, c.Left), c.In...)
+		if c.Right != nil {
+			all = append(all, c.Right)
+		}
+	})
+	return all
+}
+
+func (a *anyOf) longest() int {
+	n := 0
+	a.each(func(c *condition) { n = max(n, len(c.In)) })
+	return n
+}
+
+func (q *query) tuples(s *selectStmt) []tuple {
+	var all []tuple
+	for _, r := range q.relations[q.order[0]].rows {
+		all = append(all, tuple{q.order[0]: r})
+	}
+	for i, j := range s.Joins {
+		alias := q.order[i+1]
+		var next []tuple
+		for _, t := range all {
+			found := false
+			for _, r := range q.relations[alias].rows {
+				with := tuple{alias: r}
+				for k, v := range t {
+					with[k] = v
+				}
+				if a, c := q.value(j.A, with), q.value(j.B, with); a != nil && c != nil && compare(a, c) == 0 {
+					next, found = append(next, with), true
+				}
+			}
+			if !found && j.Left {
+				next = append(next, t)
+			}
+		}
+		all = next
+	}
+	return all
+}
+
+func (q *query) any(a *anyOf, t tuple) bool {
+	return slices.ContainsFunc(a.Terms, func(all *allOf) bool {
+		return !slices.ContainsFunc(all.Terms, func(c *condition) bool { return !q.holds(c, t) })
+	})
+}
+
+func (q *query) holds(c *condition, t tuple) bool {
+	if c.Group != nil {
+		return q.any(c.Group, t)
+	}
+	left := q.value(c.Left, t)
+	if left == nil {
+		return false // null compares with nothing
+	}
+	if len(c.In) > 0 {
+		return slices.ContainsFunc(c.In, func(o *operand) bool { v := q.value(o, t); return v != nil && compare(left, v) == 0 })
+	}
+	right := q.value(c.Right, t)
+	if right == nil {
+		return false
+	}
+	d := compare(left, right)
+	switch c.Op {
+	case "=":
+		return d == 0
+	case "<>":
+		return d != 0
+	case "<":
+		return d < 0
+	case "<=":
+		return d <= 0
+	case ">":
+		return d > 0
+	default:
+		return d >= 0
+	}
+}
+
+// layouts are the date masks that are understood.
+var layouts = map[string]string{"YYYY-MM-DD HH24:MI:SS": time.DateTime, "YYYY-MM-DD": time.DateOnly}
+
+func (q *query) value(o *operand, t tuple) any {
+	switch {
+	case o.Text != nil:
+		return unquote(*o.Text)
+	case o.Number != nil:
+		return *o.Number
+	case o.Column != nil:
+		if o.Column.sysdate() {
+			return q.box.opts.Now().Truncate(time.Second)
+		}
+		alias, _ := q.owner(o.Column)
+		return t[alias][strings.ToLower(o.Column.Name)]
+	}
+	layout := layouts[unquote(*o.Call.Args[1].Text)]
+	arg := q.value(o.Call.Args[0], t)
+	if strings.EqualFold(o.Call.Name, "TO_CHAR") {
+		if at, ok := arg.(time.Time); ok {
+			return at.In(q.box.opts.Zone).Format(layout)
+		}
+		return nil
+	}
+	text, _ := arg.(string)
+	at, err := time.ParseInLocation(layout, text, q.box.opts.Zone)
+	if err != nil {
+		return nil
+	}
+	return at
+}
+
+// shownValue is how a value is answered: a bare date in the user's format and
+// without its time.
+func (b *Box) shownValue(v any) string {
+	switch x := v.(type) {
+	case string:
+		return x
+	case time.Time:
+		return x.In(b.opts.Zone).Format("1/2/2006")
+	default:
+		return ""
+	}
+}
+
+// compare orders times as they stand in the account's zone, numbers by value,
+// and all else as text; null comes last.
+func compare(a, c any) int {
+	switch {
+	case a == nil && c == nil:
+		return 0
+	case a == nil:
+		return 1
+	case c == nil:
+		return -1
+	}
+	if x, ok := a.(time.Time); ok {
+		if y, ok := c.(time.Time); ok {
+			return x.Truncate(time.Second).Compare(y.Truncate(time.Second))
+		}
+	}
+	x, y := scalarText(a), scalarText(c)
+	if m, err := events.ParseDecimal(x); err == nil {
+		if n, err := events.ParseDecimal(y); err == nil {
+			return m.Cmp(n)
+		}
+	}
+	return strings.Compare(x, y)
+}
+
+func scalarText(v any) string {
+	if at, ok := v.(time.Time); ok {
+		return at.Format(time.DateOnly)
+	}
+	s, _ := v.(string)
+	return s
+}
