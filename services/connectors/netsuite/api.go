@@ -6,16 +6,21 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
-	"strings"
+	"sync"
+	"time"
 
 	"github.com/spoke-sync/spoke/services/internal/fault"
 	"github.com/spoke-sync/spoke/services/internal/rest"
 )
 
-// api makes NetSuite calls. Every call of this connector is safe to repeat:
-// it reads, or it writes under an external or internal id.
+// api makes NetSuite calls. They wait for one of the account's slots in the
+// connection's budget, which is part of the transport.
 type api struct {
 	client rest.Client
+	now    func() time.Time
+
+	mu     sync.Mutex
+	denied time.Time // since when logins are refused without a pause
 }
 
 // call is one call.
@@ -26,15 +31,19 @@ type call struct {
 	query  url.Values
 	header http.Header
 	body   any
+	// once is set for a call whose repetition has a second effect. All others
+	// read, or write under an external or internal id.
+	once bool
 	// hide are values that must not show in errors.
 	hide []string
 }
 
 // do makes the call and returns an answer of status 2xx. absent is true for
 // NetSuite's own word that there is no such record, which comes without error.
+// An answer that is refused comes with its error.
 func (a *api) do(ctx context.Context, c call) (resp *rest.Response, absent bool, err error) {
 	r := rest.Request{
-		Op: "netsuite: " + c.op, Method: c.method, Path: c.path, Query: c.query, Safe: true,
+		Op: "netsuite: " + c.op, Method: c.method, Path: c.path, Query: c.query, Safe: !c.once,
 		Header: http.Header{
 			"Accept": {"application/json"},
 			// A misspelt field must be an error. In many accounts the default
@@ -49,46 +58,67 @@ func (a *api) do(ctx context.Context, c call) (resp *rest.Response, absent bool,
 		}
 	}
 	for name, values := range c.header {
-		r.Header[name] = values
+		r.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	resp, err = a.client.Do(ctx, r)
 	if err != nil {
 		return nil, false, err
 	}
-	if resp.OK() {
+	p, ours := parseProblem(resp.Body)
+	switch {
+	case resp.OK() && ours: // RESTlets and proxies hide errors in a 200
+		resp.Status = p.statusOr(http.StatusBadRequest)
+	case resp.OK():
+		a.welcome()
 		return resp, false, nil
 	}
-	if p, ok := parseProblem(resp.Body); ok && resp.Status == http.StatusNotFound && p.has(codeMissing, codeGone) {
+	if ours && resp.Status == http.StatusNotFound && p.has(codeMissing, codeGone) {
 		return resp, true, nil
 	}
-	return nil, false, refused(r, resp, c.hide)
+	f := refused(r, resp, c.hide)
+	if resp.Status == http.StatusUnauthorized && p.has(codeLogin) && a.overloaded(ctx) {
+		f.Kind = fault.Throttled
+		f = f.WithHint("NetSuite refuses the login of this call but not of others: the account is overloaded").After(overloadWait)
+	}
+	return resp, false, f
 }
 
-// query asks SuiteQL. The result has at most one page, which every query of
-// this connector fits. Values are strings, names lower case, nulls left out.
-func (a *api) query(ctx context.Context, op, q string) ([]map[string]any, error) {
-	resp, absent, err := a.do(ctx, call{
-		op: op, method: http.MethodPost, path: "/query/v1/suiteql", query: url.Values{"limit": {"1000"}},
-		header: http.Header{"Prefer": {"transient"}}, body: map[string]string{"q": q},
+const (
+	// overloadWait is how long a call waits that an overloaded account refused.
+	overloadWait = 10 * time.Second
+	// overloadLimit is how long refused logins may pass for overload.
+	overloadLimit = 10 * time.Minute
+)
+
+// overloaded tells a refused login that is only overload from one that is
+// meant: an account out of slots has been seen to answer calls with 401 while
+// the same credentials are good for the server's time. Refusals that go on
+// without one accepted call are meant, whatever the time's call says.
+func (a *api) overloaded(ctx context.Context) bool {
+	resp, err := a.client.Do(ctx, rest.Request{
+		Op: "netsuite: read the server's time", Method: http.MethodGet, Path: timePath, Safe: true,
+		Header: http.Header{"Accept": {"application/json"}},
 	})
-	if err != nil {
-		return nil, err
+	if err != nil || !resp.OK() {
+		return false
 	}
-	var page struct {
-		Items   *[]map[string]any `json:"items"`
-		HasMore bool              `json:"hasMore"`
+	if _, ok := serverTime(resp); !ok {
+		return false
 	}
-	if absent || decode(resp.Body, &page) != nil || page.Items == nil {
-		return nil, unreadable(op)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.denied.IsZero() {
+		a.denied = a.now()
 	}
-	if page.HasMore {
-		return nil, fault.New(fault.Rejected, "netsuite: "+op, "more than 1000 rows answer")
-	}
-	return *page.Items, nil
+	return a.now().Sub(a.denied) < overloadLimit
 }
 
-// quote makes a SuiteQL literal.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+// welcome notes that the credentials were accepted.
+func (a *api) welcome() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.denied = time.Time{}
+}
 
 // decode reads JSON and keeps numbers digit by digit.
 func decode(body []byte, v any) error {

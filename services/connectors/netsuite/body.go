@@ -19,6 +19,7 @@ const customPriceLevel = "-1"
 // builder makes the body of one record.
 type builder struct {
 	t      *target
+	rec    record
 	op     string
 	create bool
 	body   map[string]any
@@ -27,16 +28,21 @@ type builder struct {
 
 // body makes the JSON of a document.
 func (t *target) body(ctx context.Context, rec record, doc connector.Document, create bool) (map[string]any, error) {
-	b := builder{t: t, op: "netsuite: write " + title(rec.Name), create: create, body: map[string]any{}, billTo: map[string]any{}}
+	b := builder{t: t, rec: rec, op: "netsuite: write " + title(rec.Name), create: create, body: map[string]any{}, billTo: map[string]any{}}
 	if err := b.mustHave(rec.fields, doc.Fields, ""); err != nil {
 		return nil, err
 	}
+	if rec.needs != nil && create {
+		if name := rec.needs(doc.Fields); name != "" {
+			return nil, b.lacking(name)
+		}
+	}
 	for _, name := range sortedNames(doc.Fields) {
 		f, known := rec.field(name)
-		if !known && !rec.Open(name) {
+		if !known && (rec.Open == nil || !rec.Open(name)) {
 			return nil, b.malformed(name, "is no field of %s", title(rec.Name))
 		}
-		if f.once && !create {
+		if f.form == asFrom || f.once && !create {
 			continue
 		}
 		if err := b.set(ctx, f, name, doc.Fields[name]); err != nil {
@@ -57,8 +63,13 @@ func (b *builder) defaults(rec record) {
 		}
 	}
 	switch rec.Name {
-	case typeCustomer:
+	case typeCustomer, typeContact:
 		add("subsidiary", b.t.settings.Subsidiary)
+	case typeRefund:
+		if r := b.t.settings.Refunds; r != nil {
+			add("account", r.Account)
+			add("paymentOption", r.PaymentOption)
+		}
 	case typePayment:
 		if _, ok := b.body["undepFunds"]; !ok {
 			add("account", b.t.settings.DepositAccount)
@@ -134,13 +145,18 @@ func (b *builder) line(f field, from map[string]any, at string) (map[string]any,
 	line := map[string]any{}
 	for _, name := range sortedNames(from) {
 		i := slices.IndexFunc(f.lines, func(f field) bool { return f.Name == name })
-		if i < 0 {
+		custom := b.rec.customLine != "" && strings.HasPrefix(name, b.rec.customLine)
+		if i < 0 && !custom {
 			return nil, b.malformed(at+"."+name, "is no field of a line")
 		}
 		if from[name] == nil {
 			continue // a new line has nothing to clear
 		}
-		x, err := b.value(f.lines[i], at+"."+name, from[name])
+		var of field
+		if i >= 0 {
+			of = f.lines[i]
+		}
+		x, err := b.value(of, at+"."+name, from[name])
 		if err != nil {
 			return nil, err
 		}
@@ -148,6 +164,12 @@ func (b *builder) line(f field, from map[string]any, at string) (map[string]any,
 	}
 	switch f.Name {
 	case "item":
+		if _, ok := line["item"]; !ok {
+			if b.t.settings.Refunds == nil {
+				return nil, b.lacking(at + ".item")
+			}
+			line["item"] = ref(b.t.settings.Refunds.Item)
+		}
 		if _, ok := line["rate"]; ok {
 			line["price"] = ref(customPriceLevel)
 		}
@@ -220,11 +242,15 @@ func (b *builder) address(name string, v any) error {
 func (b *builder) mustHave(fields []field, values map[string]any, at string) error {
 	for _, f := range fields {
 		if v, ok := values[f.Name]; f.Required && (!ok || v == nil || v == "") {
-			return fault.New(fault.Rejected, b.op, "a required field is empty").WithField(at + f.Name).
-				WithHint("fill the field at its source, or map it")
+			return b.lacking(at + f.Name)
 		}
 	}
 	return nil
+}
+
+func (b *builder) lacking(at string) error {
+	return fault.New(fault.Rejected, b.op, "a required field is empty").WithField(at).
+		WithHint("fill the field at its source, or map it")
 }
 
 func (b *builder) malformed(at, format string, args ...any) error {
@@ -247,7 +273,7 @@ func sublists(body map[string]any) []string {
 // personal are the values in a body that errors must not repeat.
 func personal(body map[string]any) []string {
 	var all []string
-	for _, name := range []string{"email", "phone", "firstName", "lastName", "companyName", "comments"} {
+	for _, name := range []string{"email", "phone", "firstName", "lastName", "companyName", "comments", "name", "message"} {
 		if s, ok := body[name].(string); ok && len(s) > 2 {
 			all = append(all, s)
 		}

@@ -83,8 +83,8 @@ func (c *currencies) load(ctx context.Context) error {
 		}
 		ids := make(map[string]string, len(rows))
 		for _, row := range rows {
-			if code := scalar(row["symbol"]); code != "" {
-				ids[code] = scalar(row["id"])
+			if code := row.text("symbol"); code != "" {
+				ids[code] = row.text("id")
 			}
 		}
 		c.mu.Lock()

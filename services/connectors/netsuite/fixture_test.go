@@ -26,6 +26,8 @@ type bundle struct {
 	server   *httptest.Server
 	settings *netsuite.Settings
 	target   connector.Target
+	reader   connector.Reader
+	scanner  connector.Scanner
 	wire     *recorder
 }
 
@@ -65,7 +67,7 @@ func (b *bundle) open(t testing.TB, now func() time.Time) {
 		HTTP: &http.Client{Transport: b.wire}, Now: now,
 	})
 	require.NoError(t, err)
-	b.target = con.Target
+	b.target, b.reader, b.scanner = con.Target, con.Reader, con.Scanner
 }
 
 func oauth2(t testing.TB, box *netsuitebox.Box, alg string) *netsuite.OAuth2 {
@@ -152,9 +154,47 @@ func order(id string, customer, item any) connector.Document {
 	})
 }
 
+func contact(id string, company any) connector.Document {
+	return document("contact", events.EntityContact, events.EntityContact, id, map[string]any{
+		"firstName": "Ada", "lastName": "Roe " + id, "email": "ada" + id + "@example.com", "company": company,
+	})
+}
+
+// invoiceOf bills an order, invoiceFor a customer.
+func invoiceOf(id string, order any) connector.Document {
+	return document("invoice", events.EntityInvoice, events.EntityDeal, id, map[string]any{"createdFrom": order, "memo": "Deal " + id})
+}
+
+func invoiceFor(id string, customer, item any) connector.Document {
+	return document("invoice", events.EntityInvoice, events.EntityInvoice, id, map[string]any{
+		"entity": customer, "tranDate": "2026-11-20", "dueDate": "2026-12-20", "currency": "EUR",
+		"item": []any{map[string]any{"item": item, "quantity": json.Number("2"), "rate": json.Number("50")}},
+	})
+}
+
 func payment(id string, customer any) connector.Document {
 	return document("customerPayment", events.EntityPayment, events.EntityPayment, id, map[string]any{
 		"customer": customer, "payment": json.Number("149.70"), "currency": "EUR", "tranDate": "2026-11-21", "memo": "pi_" + id,
+	})
+}
+
+func credit(id string, customer, item any) connector.Document {
+	return document("creditMemo", events.EntityCreditNote, events.EntityRefund, id, map[string]any{
+		"entity": customer, "tranDate": "2026-11-22", "currency": "EUR", "memo": "re_" + id,
+		"item": []any{map[string]any{"item": item, "quantity": json.Number("1"), "rate": json.Number("30")}},
+	})
+}
+
+func refund(id string, customer, credit any) connector.Document {
+	return document("customerRefund", events.EntityRefund, events.EntityRefund, id, map[string]any{
+		"customer": customer, "tranDate": "2026-11-22", "currency": "EUR", "account": "4", "paymentOption": "1", "memo": "re_" + id,
+		"apply": []any{map[string]any{"doc": credit, "amount": json.Number("30")}},
+	})
+}
+
+func disputeTask(id string, customer any) connector.Document {
+	return document("task", events.EntityDispute, events.EntityDispute, id, map[string]any{
+		"title": "Disputed payment dp_" + id, "company": customer, "dueDate": "2026-12-01", "priority": "HIGH",
 	})
 }
 
@@ -175,24 +215,99 @@ func suite(change func(*netsuitebox.Options, *netsuite.Settings)) connectortest.
 		b := setup(t, change)
 		_, err := b.box.AddItem("WIDGET-1", "Widget", events.MustDecimal("19.90"))
 		require.NoError(t, err)
-		company := events.Ref{Object: "customer", Record: events.Key{Entity: events.EntityCompany, ID: "1"}}
-		product := events.Ref{Object: "item", Record: events.Key{Entity: events.EntityProduct, ID: "5"}}
+		ref := func(object string, entity events.Entity, id string) events.Ref {
+			return events.Ref{Object: object, Record: events.Key{Entity: entity, ID: id}}
+		}
+		company, product := ref("customer", events.EntityCompany, "1"), ref("item", events.EntityProduct, "5")
 		made := func(doc connector.Document, changes map[string]any) connectortest.Doc {
-			return connectortest.Doc{
+			d := connectortest.Doc{
 				Document: doc, Created: doc.Object + " created", CreateOp: "upsert " + doc.Object, Change: with(doc, changes),
 			}
+			if doc.Fields["createdFrom"] != nil {
+				d.CreateOp = "transform salesOrder to invoice"
+			}
+			return d
 		}
+		var reads []connectortest.Read
+		for object, id := range b.populate(t) {
+			reads = append(reads, connectortest.Read{Object: object, ID: id, Missing: "999999"})
+		}
+		billed := invoiceFor("80", company, product)
 		return connectortest.Fixture{
-			Settings: b.settings, Sandbox: b.box.Server,
+			Settings: b.settings, Sandbox: b.box.Server, Reads: reads,
 			Docs: []connectortest.Doc{
 				made(customer("1", "Acme"), map[string]any{"companyName": "Acme Corporation", "phone": nil}),
 				made(customer("2", "Bolt"), map[string]any{"comments": "pays late"}),
+				made(contact("3", company), map[string]any{"phone": "5550100"}),
 				{Document: item("5", "WIDGET-1")},
 				made(order("77", company, product), map[string]any{"memo": "changed", "item": []any{
 					map[string]any{"item": product, "quantity": json.Number("4"), "rate": json.Number("18")},
 				}}),
-				made(payment("9", company), map[string]any{"memo": "corrected"}),
+				made(order("78", company, product), map[string]any{"memo": "changed"}),
+				made(invoiceOf("78", ref("salesOrder", events.EntityDeal, "78")), map[string]any{"memo": "changed"}),
+				made(billed, map[string]any{"dueDate": "2027-01-01"}),
+				{
+					Document: having(payment("9", company), "apply", []any{
+						map[string]any{"doc": ref("invoice", events.EntityInvoice, "80"), "amount": json.Number("60")},
+						map[string]any{"doc": ref("invoice", events.EntityDeal, "78"), "amount": json.Number("20.50")},
+					}),
+					Created: "customerPayment created", CreateOp: "upsert customerPayment",
+					Change: with(payment("9", company), map[string]any{"memo": "corrected"}),
+				},
+				made(credit("7", company, product), map[string]any{"memo": "corrected"}),
+				made(refund("7", company, ref("creditMemo", events.EntityRefund, "7")), map[string]any{"memo": "corrected"}),
+				made(disputeTask("4", company), map[string]any{"priority": "LOW"}),
 			},
 		}
 	}}
+}
+
+// having sets one field of a document.
+func having(doc connector.Document, name string, v any) connector.Document {
+	doc.Fields = with(doc, map[string]any{name: v})
+	return doc
+}
+
+// populate makes one object of each type as people do in NetSuite, each of the
+// customer "Seen". It returns their ids by object.
+func (b *bundle) populate(t testing.TB) map[string]string {
+	t.Helper()
+	ids := map[string]string{}
+	ref := func(object string) map[string]any { return map[string]any{"id": ids[object]} }
+	add := func(object, kind string, fields map[string]any) {
+		id, err := b.box.Add(kind, fields)
+		require.NoError(t, err)
+		ids[object] = id
+	}
+	list := func(lines ...map[string]any) map[string]any { return map[string]any{"items": lines} }
+	add("customer", "customer", map[string]any{
+		"companyName": "Seen", "currency": map[string]any{"id": "2"}, "email": "seen@example.com", "url": "https://www.seen.example/shop",
+		"addressBook": list(map[string]any{"defaultBilling": true, "addressBookAddress": map[string]any{"addr1": "1 Road", "city": "Town", "country": "DE"}}),
+	})
+	add("contact", "contact", map[string]any{"firstName": "Sam", "lastName": "Seen", "company": ref("customer")})
+	add("item", "serviceSaleItem", map[string]any{
+		"itemId": "HOUR", "displayName": "Hour", "incomeAccount": map[string]any{"id": "4"}, "taxSchedule": map[string]any{"id": "1"}, "cost": 40,
+		"price": list(
+			map[string]any{"currencyPage": map[string]any{"id": "1"}, "priceLevel": map[string]any{"id": "1"}, "price": json.Number("90.5")},
+			map[string]any{"currencyPage": map[string]any{"id": "2"}, "priceLevel": map[string]any{"id": "1"}, "price": json.Number("80")},
+		),
+	})
+	line := map[string]any{"item": ref("item"), "quantity": 2, "rate": json.Number("80"), "description": "Work"}
+	add("salesOrder", "salesOrder", map[string]any{"entity": ref("customer"), "orderStatus": "B", "tranDate": "2026-11-20", "item": list(line)})
+	invoiceID, err := b.box.Bill(ids["salesOrder"])
+	require.NoError(t, err)
+	ids["invoice"] = invoiceID
+	add("customerPayment", "customerPayment", map[string]any{
+		"customer": ref("customer"), "payment": 100, "tranDate": "2026-11-21",
+		"apply": list(map[string]any{"doc": ref("invoice"), "apply": true, "amount": 60}),
+	})
+	add("creditMemo", "creditMemo", map[string]any{
+		"entity": ref("customer"), "tranDate": "2026-11-22", "item": list(line),
+		"apply": list(map[string]any{"doc": ref("invoice"), "apply": true, "amount": 70}),
+	})
+	add("customerRefund", "customerRefund", map[string]any{
+		"customer": ref("customer"), "account": map[string]any{"id": "4"}, "paymentOption": map[string]any{"id": "1"}, "tranDate": "2026-11-23",
+		"apply": list(map[string]any{"doc": ref("creditMemo"), "apply": true, "amount": 20}),
+	})
+	return ids
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spoke-sync/spoke/services/internal/fault"
@@ -25,6 +27,9 @@ const (
 	codeKeyOrRef    = "INVALID_KEY_OR_REF"
 	codeRequired    = "FIELD_PARAM_REQD"
 	codePermission  = "INSUFFICIENT_PERMISSION"
+	codeLogin       = "INVALID_LOGIN"
+	codeItemName    = "DUP_ITEM"
+	codeRepeated    = "IDEMPOTENCY_ERROR" // an asynchronous call that is known already
 )
 
 // problem is the part of an error answer that is used.
@@ -33,7 +38,17 @@ type problem struct {
 	Code  string // the most specific one
 	Path  string // of the property at fault, such as item.items[0].item
 	Text  string
-	codes []string
+
+	status int
+	codes  []string
+}
+
+// statusOr is the status in the body, or another one where it has none.
+func (p problem) statusOr(other int) int {
+	if p.status < http.StatusBadRequest || p.status > 599 {
+		return other
+	}
+	return p.status
 }
 
 func (p problem) has(codes ...string) bool {
@@ -49,44 +64,74 @@ func (p problem) has(codes ...string) bool {
 
 const maxProblemText = 300
 
+// detail is one of the errors that an answer names.
+type detail struct {
+	Detail string `json:"detail"`
+	Code   string `json:"o:errorCode"`
+	Path   string `json:"o:errorPath"`
+	Query  string `json:"o:errorQueryParam"`
+	Header string `json:"o:errorHeader"`
+	// Oracle's help and its API browser name it differently.
+	URLPath string `json:"o:urlPath"`
+	URL     string `json:"o:errorUrl"`
+}
+
+func (d detail) at() string { return first(d.Path, d.Query, d.Header, d.URLPath, d.URL) }
+
+// maxDetails is how many of an answer's errors are told.
+const maxDetails = 3
+
 // parseProblem reads an error body. ok is false when it is not NetSuite's:
-// then some proxy speaks, which knows nothing of records.
+// then some proxy speaks, which knows nothing of records. Of several errors the
+// first that names a property leads; the texts of the others follow it.
 func parseProblem(body []byte) (p problem, ok bool) {
 	var in struct {
-		Type    string `json:"type"`
-		Title   string `json:"title"`
-		Code    string `json:"o:errorCode"`
-		Details []struct {
-			Detail string `json:"detail"`
-			Code   string `json:"o:errorCode"`
-			Path   string `json:"o:errorPath"`
-			Query  string `json:"o:errorQueryParam"`
-			Header string `json:"o:errorHeader"`
-			// Oracle's help and its API browser name it differently.
-			URLPath string `json:"o:urlPath"`
-			URL     string `json:"o:errorUrl"`
-		} `json:"o:errorDetails"`
+		Title   string          `json:"title"`
+		Status  json.RawMessage `json:"status"`
+		Code    string          `json:"o:errorCode"`
+		Details []detail        `json:"o:errorDetails"`
 	}
-	if json.Unmarshal(body, &in) != nil || (in.Title == "" && in.Code == "" && len(in.Details) == 0) {
+	if json.Unmarshal(body, &in) != nil || (in.Code == "" && len(in.Details) == 0) {
 		return problem{}, false
 	}
 	p = problem{Title: in.Title, Code: in.Code, Text: in.Title}
+	p.status, _ = strconv.Atoi(string(in.Status)) // of another form: none
 	if in.Code != "" {
 		p.codes = append(p.codes, in.Code)
 	}
-	for i, d := range in.Details {
+	for _, d := range in.Details {
 		if d.Code != "" {
 			p.codes = append(p.codes, d.Code)
 		}
-		if i > 0 {
-			continue
-		}
-		p.Path = first(d.Path, d.Query, d.Header, d.URLPath, d.URL)
-		p.Code = first(d.Code, p.Code)
-		p.Text = first(d.Detail, p.Text)
 	}
-	p.Text, p.Path, p.Code = clean(p.Text), clean(p.Path), clean(p.Code)
+	if len(in.Details) > 0 {
+		lead := max(slices.IndexFunc(in.Details, func(d detail) bool { return d.Path != "" }), 0)
+		d := in.Details[lead]
+		p.Path, p.Code, p.Text = d.at(), first(d.Code, p.Code), first(d.Detail, p.Text)
+		for i, other := range in.Details[:min(len(in.Details), maxDetails)] {
+			if i != lead && other.Detail != "" {
+				p.Text += "; " + other.Detail
+			}
+		}
+	}
+	p.Text, p.Path, p.Code = clean(p.Text), flowField(clean(p.Path)), clean(p.Code)
 	return p, true
+}
+
+var (
+	itemsPart = regexp.MustCompile(`\.items\[(\d+)\]`)
+	addressOf = regexp.MustCompile(`^addressBook(?:\[\d+\])?\.addressBookAddress\.(\w+)$`)
+)
+
+// flowField is the name of a property in a flow: item.items[0].rate is
+// item[0].rate there, and the parts of the billing address have names of their
+// own.
+func flowField(path string) string {
+	path = itemsPart.ReplaceAllString(strings.TrimPrefix(path, "$."), "[$1]")
+	if m := addressOf.FindStringSubmatch(path); m != nil {
+		return "bill" + strings.ToUpper(m[1][:1]) + m[1][1:]
+	}
+	return path
 }
 
 func first(texts ...string) string {
@@ -161,6 +206,12 @@ func hint(p problem, status int) string {
 	switch {
 	case p.has(codeEntityName, codeEntityID):
 		return "NetSuite holds another entity of this name: give one of them another name or number"
+	case p.has(codeItemName):
+		return "NetSuite holds another item of this name: give one of them another SKU"
+	case strings.Contains(text, "inactive"):
+		return "what this field refers to is inactive: make it active in NetSuite, or change the field at its source"
+	case strings.Contains(text, "currency"):
+		return "the amount's currency does not fit: add the currency in NetSuite, to the account or to the customer, or change it at its source"
 	case strings.Contains(text, "period") && (strings.Contains(text, "closed") || strings.Contains(text, "locked")):
 		return "the accounting period is closed: open it in NetSuite or change the date"
 	case p.has(codeKeyOrRef):

@@ -38,7 +38,7 @@ func TestErrors(t *testing.T) {
 		"precondition":     {412, body("OTHER", "Changed", ""), fault.Error{Kind: fault.Conflict, Code: "OTHER"}},
 		"duplicate":        {400, body("DUP_RCRD", "Exists", ""), fault.Error{Kind: fault.Conflict, Code: "DUP_RCRD"}},
 		"name taken":       {400, body("UNIQUE_CUST_ID_REQD", "Exists", "entityId"), fault.Error{Kind: fault.Rejected, Code: "UNIQUE_CUST_ID_REQD", Field: "entityId", Hint: "another name"}},
-		"reference":        {400, body("INVALID_KEY_OR_REF", "Invalid", "item.items[0].item"), fault.Error{Kind: fault.Rejected, Code: "INVALID_KEY_OR_REF", Field: "item.items[0].item", Hint: "refers to"}},
+		"reference":        {400, body("INVALID_KEY_OR_REF", "Invalid", "item.items[0].item"), fault.Error{Kind: fault.Rejected, Code: "INVALID_KEY_OR_REF", Field: "item[0].item", Hint: "refers to"}},
 		"required":         {400, body("FIELD_PARAM_REQD", "Enter", "entity"), fault.Error{Kind: fault.Rejected, Code: "FIELD_PARAM_REQD", Field: "entity", Hint: "requires"}},
 		"content":          {400, body("INVALID_CONTENT", "Invalid", "memo"), fault.Error{Kind: fault.Rejected, Code: "INVALID_CONTENT", Field: "memo", Hint: "mapping"}},
 		"period":           {400, body("USER_ERROR", "The posting period is closed", "tranDate"), fault.Error{Kind: fault.Rejected, Code: "USER_ERROR", Field: "tranDate", Hint: "period"}},

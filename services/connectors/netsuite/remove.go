@@ -20,19 +20,22 @@ func (t *target) standing(ctx context.Context, rec record, doc connector.Documen
 }
 
 // void takes the effect of a record back and leaves the record: an order's
-// open lines are closed, a customer becomes inactive. A payment can't be
-// voided over REST.
+// open lines are closed, a customer becomes inactive, a task is done. What is
+// posted, such as an invoice or a payment, can't be voided over REST.
 func (t *target) void(ctx context.Context, rec record, doc connector.Document) (connector.Result, error) {
-	if rec.Name == typePayment {
-		return connector.Result{}, fault.New(fault.Rejected, "netsuite: void customer payment", "NetSuite does not void payments over REST").
-			WithHint("void the payment in NetSuite, then drop this document")
+	if rec.voids == voidsNever {
+		return connector.Result{}, fault.New(fault.Rejected, "netsuite: void "+title(rec.Name), "NetSuite does not void a %s over REST", title(rec.Name)).
+			WithHint("void it in NetSuite, or credit it, then drop this document")
 	}
 	r, found, err := t.standing(ctx, rec, doc)
 	if err != nil || !found {
 		return connector.Result{Effect: events.EffectUnchanged}, err
 	}
 	body := map[string]any{"isInactive": true}
-	if rec.Name == typeOrder {
+	switch rec.voids { //nolint:exhaustive // the others are inactive
+	case voidsComplete:
+		body = map[string]any{"status": "COMPLETE"}
+	case voidsLines:
 		if body, err = t.closing(ctx, rec, r.ID); err != nil {
 			return connector.Result{}, err
 		}
@@ -40,7 +43,8 @@ func (t *target) void(ctx context.Context, rec record, doc connector.Document) (
 			return r, nil
 		}
 	}
-	if err := t.patchLines(ctx, rec, r.ID, body); err != nil {
+	w := write{verb: "void", method: http.MethodPatch, path: url.PathEscape(r.ID), body: body, keep: "item"}
+	if err := t.write(ctx, rec, w); err != nil {
 		return connector.Result{}, err
 	}
 	after, found, err := t.read(ctx, rec, "read back", url.PathEscape(r.ID))
@@ -51,50 +55,18 @@ func (t *target) void(ctx context.Context, rec record, doc connector.Document) (
 	return after, nil
 }
 
-// patchLines patches keyed lines: they are matched, so replace is not set.
-func (t *target) patchLines(ctx context.Context, rec record, id string, body map[string]any) error {
-	_, absent, err := t.api.do(ctx, call{
-		op: "void " + title(rec.Name), method: http.MethodPatch,
-		path: "/record/v1/" + rec.Name + "/" + url.PathEscape(id), body: body,
-	})
-	if err == nil && absent {
-		return fault.New(fault.Transient, "netsuite: void "+title(rec.Name), "it was deleted meanwhile")
-	}
-	return err
-}
-
 // closing returns the body that closes the open lines of an order, or nil
 // when none is open.
 func (t *target) closing(ctx context.Context, rec record, id string) (map[string]any, error) {
-	const op = "read lines of sales order"
-	resp, absent, err := t.api.do(ctx, call{
-		op: op, method: http.MethodGet, path: "/record/v1/" + rec.Name + "/" + url.PathEscape(id),
-		query: url.Values{"expandSubResources": {"true"}},
-	})
-	if err != nil || absent {
+	standing, _, err := t.orderLines(ctx, rec, id)
+	if err != nil {
 		return nil, err
 	}
-	var order struct {
-		Item *struct {
-			Items []struct {
-				Line   label `json:"line"`
-				Closed bool  `json:"isClosed"`
-			} `json:"items"`
-		} `json:"item"`
-	}
-	if decode(resp.Body, &order) != nil || order.Item == nil {
-		return nil, unreadable(op)
-	}
 	var lines []any
-	for _, l := range order.Item.Items {
-		if l.Closed {
-			continue
+	for _, l := range standing {
+		if !l.Closed {
+			lines = append(lines, map[string]any{"line": lineNumber(l), "isClosed": true})
 		}
-		n, err := events.ParseDecimal(l.Line.id)
-		if err != nil {
-			return nil, unreadable(op)
-		}
-		lines = append(lines, map[string]any{"line": number(n), "isClosed": true})
 	}
 	if len(lines) == 0 {
 		return nil, nil

@@ -42,7 +42,7 @@ func TestVoidPaymentIsRefused(t *testing.T) {
 
 	f := fault.As(b.refuse(t, doc))
 	require.Equal(t, fault.Rejected, f.Kind)
-	require.Contains(t, f.Hint, "void the payment in NetSuite")
+	require.Contains(t, f.Hint, "void it in NetSuite")
 }
 
 func TestDelete(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
@@ -34,9 +35,56 @@ type Settings struct {
 	// Currency is the ISO 4217 code of an account without the feature
 	// Multiple Currencies. Empty means that the account has the feature.
 	Currency string `yaml:"currency"`
+	// Zone is the name of the time zone in which SuiteQL shows dates to the
+	// integration's user: Europe/Berlin. Empty measures it, by comparing the
+	// database's time with the server's before each pass.
+	Zone string `yaml:"zone"`
+	// Items is set to let flows create and change items. Without it items are
+	// only looked up by SKU: accounts and tax schedule are a bookkeeper's choice.
+	Items *Items `yaml:"items"`
+	// Invoices says where invoices are made: empty in NetSuite, by people;
+	// "order" by Spoke, from the sales order of a won deal. Payments are then
+	// applied to them.
+	Invoices string `yaml:"invoices"`
+	// Refunds is set to make a credit memo and a customer refund of each refund.
+	Refunds *Refunds `yaml:"refunds"`
+	// DisputeTasks makes a task in NetSuite of each disputed payment.
+	DisputeTasks bool `yaml:"dispute_tasks"`
+	// AsyncLines is how many lines a transaction has at least that is written by
+	// an asynchronous job, because a call dies after 15 minutes. 0 is 500; -1
+	// never uses jobs.
+	AsyncLines int `yaml:"async_lines"`
+	// CustomRecords are the custom record types that take part.
+	CustomRecords []CustomRecord `yaml:"custom_records"`
 	// DepositAccount is the internal id of the account that payments are
 	// deposited to; empty leaves it to NetSuite's preference.
 	DepositAccount string `yaml:"deposit_account"`
+}
+
+// Items is what a new item needs. All are internal ids.
+type Items struct {
+	// Kind is what a product without a kind becomes: service, inventory or
+	// noninventory; noninventory when empty.
+	Kind string `yaml:"kind"`
+	// IncomeAccount is of every item, CogsAccount and AssetAccount of inventory
+	// items only: without both those are not created.
+	IncomeAccount string `yaml:"income_account"`
+	CogsAccount   string `yaml:"cogs_account"`
+	AssetAccount  string `yaml:"asset_account"`
+	// TaxSchedule is required in accounts without SuiteTax.
+	TaxSchedule string `yaml:"tax_schedule"`
+	// PriceLevel is where a product's price stands; 1, the base price, when
+	// empty.
+	PriceLevel string `yaml:"price_level"`
+}
+
+// Refunds is what credit memos and refunds need. All are internal ids.
+type Refunds struct {
+	// Item is what a credit memo without items credits.
+	Item string `yaml:"item"`
+	// Account is where the money leaves, PaymentOption how.
+	Account       string `yaml:"account"`
+	PaymentOption string `yaml:"payment_option"`
 }
 
 // OAuth2 are the credentials of the client credentials flow.
@@ -50,6 +98,9 @@ type OAuth2 struct {
 	PrivateKey secret.Value `yaml:"private_key"`
 	// Alg is the JWT algorithm; empty takes the one that suits the key.
 	Alg string `yaml:"alg"`
+	// Scope is how the assertion names its scope: array (when empty) or text.
+	// NetSuite's help says text, its sample sends an array.
+	Scope string `yaml:"scope"`
 }
 
 // TBA are the credentials of token-based authentication.
@@ -66,7 +117,7 @@ var (
 )
 
 // validate reports every problem at once, each with its path.
-func (s Settings) validate() error {
+func (s *Settings) validate() error {
 	var errs []error
 	bad := func(path, format string, args ...any) {
 		errs = append(errs, fmt.Errorf(path+": "+format, args...))
@@ -79,10 +130,18 @@ func (s Settings) validate() error {
 			bad(path, "want scheme and host, such as https://1234567.suitetalk.api.netsuite.com")
 		}
 	}
-	for path, v := range map[string]string{"subsidiary": s.Subsidiary, "deposit_account": s.DepositAccount} {
+	for path, v := range s.internalIDs() {
 		if v != "" && !internalIDForm.MatchString(v) {
 			bad(path, "%q: want an internal id, a number", v)
 		}
+	}
+	s.validateFlows(bad)
+	s.validateCustom(bad)
+	if _, err := time.LoadLocation(s.Zone); err != nil {
+		bad("zone", "%q: want the name of a time zone, such as Europe/Berlin", s.Zone)
+	}
+	if s.AsyncLines < -1 {
+		bad("async_lines", "%d: want a number of lines, 0 for the default, or -1 for never", s.AsyncLines)
 	}
 	if _, ok := events.MinorUnits(s.Currency); s.Currency != "" && !ok {
 		bad("currency", "%q is no ISO 4217 code", s.Currency)
@@ -100,6 +159,62 @@ func (s Settings) validate() error {
 		bad("oauth2", "set either oauth2 or tba")
 	}
 	return errors.Join(errs...)
+}
+
+// internalIDs are the settings that are internal ids, by path.
+func (s Settings) internalIDs() map[string]string {
+	all := map[string]string{"subsidiary": s.Subsidiary, "deposit_account": s.DepositAccount}
+	if i := s.Items; i != nil {
+		all["items.income_account"], all["items.cogs_account"], all["items.asset_account"] = i.IncomeAccount, i.CogsAccount, i.AssetAccount
+		all["items.tax_schedule"], all["items.price_level"] = i.TaxSchedule, i.PriceLevel
+	}
+	if r := s.Refunds; r != nil {
+		all["refunds.item"], all["refunds.account"], all["refunds.payment_option"] = r.Item, r.Account, r.PaymentOption
+	}
+	return all
+}
+
+// validateFlows checks what the flows need that are only there when they are
+// asked for.
+func (s Settings) validateFlows(bad func(path, format string, args ...any)) {
+	if s.Invoices != "" && s.Invoices != invoicesOrder {
+		bad("invoices", "%q: want %s, or nothing where people make the invoices in NetSuite", s.Invoices, invoicesOrder)
+	}
+	if i := s.Items; i != nil {
+		if _, ok := itemTypes[i.kind()]; !ok {
+			bad("items.kind", "%q: want service, inventory or noninventory", i.Kind)
+		}
+		if i.IncomeAccount == "" {
+			bad("items.income_account", "is missing: the account that sales of new items go to")
+		}
+		if i.kind() == kindInventory && (i.CogsAccount == "" || i.AssetAccount == "") {
+			bad("items.cogs_account", "inventory items need cogs_account and asset_account")
+		}
+	}
+	if r := s.Refunds; r != nil && (r.Item == "" || r.Account == "" || r.PaymentOption == "") {
+		bad("refunds", "item, account and payment_option are required")
+	}
+	if o := s.OAuth2; o != nil && o.Scope != "" && o.Scope != scopeArray && o.Scope != scopeText {
+		bad("oauth2.scope", "%q: want %s or %s", o.Scope, scopeArray, scopeText)
+	}
+}
+
+// invoicesOrder is the value of Settings.Invoices that bills orders.
+const invoicesOrder = "order"
+
+// defaultAsyncLines keeps a synchronous call well below 15 minutes.
+const defaultAsyncLines = 500
+
+// async reports whether a transaction of so many lines is written by a job.
+func (s Settings) async(lines int) bool {
+	switch s.AsyncLines {
+	case -1:
+		return false
+	case 0:
+		return lines >= defaultAsyncLines
+	default:
+		return lines >= s.AsyncLines
+	}
 }
 
 // key parses the private key and finds its JWT algorithm.

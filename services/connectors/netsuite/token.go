@@ -32,6 +32,12 @@ const (
 		"check the credentials, the role, the account id and this machine's clock"
 )
 
+// The ways to write the scope of an assertion.
+const (
+	scopeArray = "array"
+	scopeText  = "text"
+)
+
 // bearer authorizes with OAuth 2.0 client credentials. It keeps the token
 // until shortly before its end; there is no refresh token.
 type bearer struct {
@@ -40,7 +46,8 @@ type bearer struct {
 	cert   string
 	key    any
 	method jwt.SigningMethod
-	now    func() time.Time
+	scope  string
+	clock  *clock
 
 	group   singleflight.Group
 	mu      sync.Mutex
@@ -69,7 +76,7 @@ func (b *bearer) Renew(context.Context) bool {
 func (b *bearer) cached() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.now().Before(b.expires) {
+	if b.clock.now().Before(b.expires) {
 		return b.token
 	}
 	return ""
@@ -97,10 +104,24 @@ func (b *bearer) fetch(ctx context.Context) (string, error) {
 	if token := b.cached(); token != "" {
 		return token, nil
 	}
-	now := b.now()
-	assertion, err := b.assertion(now)
+	token, life, err := b.ask(ctx)
+	if fault.Is(err, fault.Unauthorized) && b.clock.measure(ctx) {
+		token, life, err = b.ask(ctx) // the machine's clock was to blame
+	}
 	if err != nil {
 		return "", err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.token, b.expires = token, b.clock.now().Add(life-min(tokenMargin, life/2))
+	return token, nil
+}
+
+// ask asks for a token once.
+func (b *bearer) ask(ctx context.Context) (string, time.Duration, error) {
+	assertion, err := b.assertion(b.clock.now())
+	if err != nil {
+		return "", 0, err
 	}
 	r := rest.Request{
 		Op: tokenOp, Method: http.MethodPost, Path: tokenPath, Safe: true,
@@ -113,23 +134,20 @@ func (b *bearer) fetch(ctx context.Context) (string, error) {
 	}
 	resp, err := b.client.Do(ctx, r)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	token, life, err := parseToken(r, resp)
-	if err != nil {
-		return "", err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.token, b.expires = token, now.Add(life-min(tokenMargin, life/2))
-	return token, nil
+	return parseToken(r, resp)
 }
 
 func (b *bearer) assertion(now time.Time) (string, error) {
+	var scope any = []string{"rest_webservices"}
+	if b.scope == scopeText {
+		scope = "rest_webservices"
+	}
 	t := jwt.NewWithClaims(b.method, jwt.MapClaims{
 		"iss":   b.id,
 		"aud":   b.client.Base + tokenPath,
-		"scope": []string{"rest_webservices"},
+		"scope": scope,
 		"iat":   now.Unix(),
 		"exp":   now.Add(assertionLife).Unix(),
 	})
@@ -170,17 +188,20 @@ func parseToken(r rest.Request, resp *rest.Response) (string, time.Duration, err
 // signer authorizes with token-based authentication.
 type signer struct {
 	oauth1.Signer
-	now func() time.Time
+	clock *clock
 }
 
 // Authorize implements rest.Authorizer.
 func (s signer) Authorize(_ context.Context, req *http.Request) error {
-	if err := s.Sign(req, oauth1.Nonce(), s.now()); err != nil {
+	if err := s.Sign(req, oauth1.Nonce(), s.clock.now()); err != nil {
 		return fault.New(fault.Internal, "netsuite: sign the request", "%w", err)
 	}
 	return nil
 }
 
-// Renew implements rest.Authorizer. A new signature may do: an overloaded
-// account has been seen to answer 401 too.
-func (s signer) Renew(context.Context) bool { return true }
+// Renew implements rest.Authorizer. A new signature may do: the clocks may have
+// been apart, and an overloaded account has been seen to answer 401 too.
+func (s signer) Renew(ctx context.Context) bool {
+	s.clock.measure(ctx)
+	return true
+}

@@ -125,7 +125,6 @@ func TestRefusedCredentials(t *testing.T) {
 		"wrong key": func(b *bundle, _ *clock) {
 			b.settings.OAuth2.PrivateKey = oauth2(t, b.box, "ES256").PrivateKey
 		},
-		"clock is an hour late": func(_ *bundle, c *clock) { c.move(-time.Hour) },
 	}
 	for name, spoil := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -140,6 +139,50 @@ func TestRefusedCredentials(t *testing.T) {
 			require.Contains(t, f.Hint, "clock")
 		})
 	}
+}
+
+// TestClockThatIsOff: NetSuite refuses signatures of another time without
+// saying why. The server's time tells, and the next try is good.
+func TestClockThatIsOff(t *testing.T) {
+	t.Parallel()
+	for name, off := range map[string]time.Duration{"an hour late": -time.Hour, "a day early": 24 * time.Hour, "seconds": 20 * time.Second} {
+		for scheme, credentials := range map[string]*netsuite.TBA{"TBA": tba(), "OAuth 2.0": nil} {
+			t.Run(name+" "+scheme, func(t *testing.T) {
+				t.Parallel()
+				b, sandboxClock := timed(t, func(s *netsuite.Settings) { s.TBA = credentials })
+				own := &clock{at: sandboxClock.now().Add(off)}
+				b.open(t, own.now)
+				require.NoError(t, b.target.Check(t.Context()))
+				calls := len(b.wire.requests())
+				require.NoError(t, b.target.Check(t.Context()))
+				require.Len(t, b.wire.requests(), calls+1, "the correction is kept")
+			})
+		}
+	}
+}
+
+// TestOverloadIsNotARefusedLogin: an account out of slots has been seen to
+// answer 401 while the credentials are good. That is waited for; refusals that
+// never end are told.
+func TestOverloadIsNotARefusedLogin(t *testing.T) {
+	t.Parallel()
+	b, c := timed(t, func(s *netsuite.Settings) { s.TBA = tba() })
+	b.box.Inject(sandbox.Fault{Op: "list customer", Kind: sandbox.FaultExpire})
+
+	f := fault.As(b.target.Check(t.Context()))
+	require.Equal(t, fault.Throttled, f.Kind, f)
+	require.Positive(t, f.RetryAfter)
+	require.Contains(t, f.Hint, "overloaded")
+
+	c.move(9 * time.Minute)
+	require.Equal(t, fault.Throttled, fault.KindOf(b.target.Check(t.Context())))
+	b.box.ClearFaults()
+	require.NoError(t, b.target.Check(t.Context()), "an accepted call ends it")
+
+	b.box.Inject(sandbox.Fault{Op: "list customer", Kind: sandbox.FaultExpire})
+	require.Equal(t, fault.Throttled, fault.KindOf(b.target.Check(t.Context())))
+	c.move(11 * time.Minute)
+	require.Equal(t, fault.Unauthorized, fault.KindOf(b.target.Check(t.Context())), "for ten minutes no call was accepted")
 }
 
 func TestTBAIsRefusedWithAWrongSecret(t *testing.T) {
@@ -161,6 +204,6 @@ func TestEveryTryIsSignedAnew(t *testing.T) {
 	b.box.Inject(sandbox.Fault{Kind: sandbox.FaultExpire, Count: 1})
 	require.NoError(t, b.target.Check(t.Context()))
 	seen := b.wire.requests()
-	require.Len(t, seen, 2)
-	require.NotEqual(t, seen[0].Header.Get("Authorization"), seen[1].Header.Get("Authorization"))
+	require.Len(t, seen, 3, "the second one asks for the server's time")
+	require.NotEqual(t, seen[0].Header.Get("Authorization"), seen[2].Header.Get("Authorization"))
 }

@@ -26,7 +26,7 @@ func environment(ts *typeSystem, from events.Entity) (*cel.Env, error) {
 		cel.Variable(varRecord, recordType),
 		cel.Variable(varDocs, docsType),
 		cel.Variable(varSync, syncType),
-		functionRef(), functionMoney(), functionDecimal(), functionRound(),
+		functionRef(), functionMoney(), functionDecimal(), functionString(), functionRound(),
 		arithmetic(operators.Add, "add"), arithmetic(operators.Subtract, "subtract"), multiplication(),
 		comparison(operators.Less, "less"), comparison(operators.LessEquals, "less_equals"),
 		comparison(operators.Greater, "greater"), comparison(operators.GreaterEquals, "greater_equals"),
@@ -48,7 +48,7 @@ func refer(v ref.Val) ref.Val {
 		case link:
 			return reference{x.Record}
 		case recordView:
-			return reference{x.key}
+			return reference(x)
 		}
 	}
 	return types.MaybeNoSuchOverloadErr(v)
@@ -94,6 +94,12 @@ func functionDecimal() cel.EnvOption {
 				}
 				return d
 			})))
+}
+
+// functionString lets string(…) write a decimal, digit by digit.
+func functionString() cel.EnvOption {
+	return cel.Function("string", cel.Overload("decimal_to_string", []*cel.Type{decimalType}, cel.StringType,
+		cel.UnaryBinding(func(v ref.Val) ref.Val { return v.ConvertToType(types.StringType) })))
 }
 
 // functionRound is d.round(2), half away from zero.

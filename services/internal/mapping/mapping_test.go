@@ -140,6 +140,7 @@ func TestFlowFields(t *testing.T) {
 func TestRefOfTheOwnRecord(t *testing.T) {
 	t.Parallel()
 	const text = "flow: f\nfrom: deal\nto: erp\nobject: order\nfields:\n  customer: ref(record)\n" +
+		"  memo: string(deal.amount.amount) + ' ' + deal.amount.currency\n" +
 		"  lines:\n    each: '[deal]'\n    as: one\n    fields:\n      item: ref(record)\n      quantity: one.amount.amount\n"
 	set, err := mapping.Compile([]mapping.File{{Name: "f.yaml", Text: []byte(text)}}, targets())
 	require.NoError(t, err)
@@ -150,8 +151,8 @@ func TestRefOfTheOwnRecord(t *testing.T) {
 	require.NoError(t, err)
 	self := events.Key{Entity: events.EntityDeal, ID: "77"}
 	require.Empty(t, cmp.Diff(map[string]any{
-		"customer": events.Ref{Object: "customer", Record: self},
-		"lines":    []any{map[string]any{"item": events.Ref{Object: "item", Record: self}, "quantity": json.Number("5")}},
+		"customer": events.Ref{Object: "customer", Record: self}, "memo": "5 EUR",
+		"lines": []any{map[string]any{"item": events.Ref{Object: "item", Record: self}, "quantity": json.Number("5")}},
 	}, got))
 }
 

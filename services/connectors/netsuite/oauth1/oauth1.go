@@ -97,7 +97,9 @@ func BaseString(method string, u *url.URL, params map[string]string) (string, er
 // whereas '=' is not.
 const separator = "\x00"
 
-func pairOf(name, value string) string { return oauth1.PercentEncode(name) + separator + oauth1.PercentEncode(value) }
+func pairOf(name, value string) string {
+	return oauth1.PercentEncode(name) + separator + oauth1.PercentEncode(value)
+}
 
 // baseURL has scheme and host in lower case, no default port and no query.
 func baseURL(u *url.URL) string {

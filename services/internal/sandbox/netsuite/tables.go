@@ -248,7 +248,7 @@ func (b *Box) lineTable() relation {
 }
 
 func (b *Box) linkTable() relation {
-	t := relation{columns: []string{"previousdoc", "previoustype", "nextdoc", "nexttype", "linktype", "foreignamount"}}
+	t := relation{columns: []string{"previousdoc", "previoustype", "nextdoc", "nexttype", "linktype", "foreignamount", "previousline", "nextline"}}
 	code := func(id string) any {
 		if r := b.state.find(func(r *row) bool { return r.ID == id }); r != nil {
 			return transactionTypes()[r.Type]
@@ -262,7 +262,7 @@ func (b *Box) linkTable() relation {
 			doc := identity(line["doc"])
 			t.rows = append(t.rows, map[string]any{
 				"previousdoc": doc, "previoustype": code(doc), "nextdoc": r.ID, "nexttype": transactionTypes()[r.Type],
-				"linktype": "Payment", "foreignamount": cell(line["amount"]),
+				"linktype": "Payment", "foreignamount": cell(line["amount"]), "previousline": "0", "nextline": "0",
 			})
 		}
 		if from := identity(r.Fields["createdFrom"]); from != "" {
@@ -270,9 +270,13 @@ func (b *Box) linkTable() relation {
 			if r.Type == "creditMemo" {
 				kind = "SaleRet"
 			}
-			t.rows = append(t.rows, map[string]any{
-				"previousdoc": from, "previoustype": code(from), "nextdoc": r.ID, "nexttype": transactionTypes()[r.Type], "linktype": kind,
-			})
+			items, _ := r.Fields["item"].([]any)
+			for i := range items {
+				t.rows = append(t.rows, map[string]any{
+					"previousdoc": from, "previoustype": code(from), "nextdoc": r.ID, "nexttype": transactionTypes()[r.Type],
+					"linktype": kind, "previousline": strconv.Itoa(i + 1), "nextline": strconv.Itoa(i + 1),
+				})
+			}
 		}
 	}
 	return t
@@ -307,6 +311,9 @@ func (b *Box) customTable(kind string) relation {
 		out["lastmodified"] = r.Modified
 		for name, v := range r.Fields {
 			out[strings.ToLower(name)] = cell(v)
+			if day, err := time.ParseInLocation(time.DateOnly, str(v), b.opts.Zone); err == nil {
+				out[strings.ToLower(name)] = day
+			}
 		}
 		t.rows = append(t.rows, out)
 	}

@@ -1,0 +1,91 @@
+package netsuite
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/connector"
+)
+
+// answer is what is read of a record.
+type answer struct {
+	ID       label  `json:"id"`
+	EntityID string `json:"entityId"`
+	TranID   string `json:"tranId"`
+	Status   label  `json:"status"`
+	Total    label  `json:"total"`
+	Currency label  `json:"currency"`
+	Due      label  `json:"amountRemaining"`
+	Paid     label  `json:"amountPaid"`
+}
+
+// read gets a record by internal id or "eid:…".
+func (t *target) read(ctx context.Context, rec record, verb, path string) (connector.Result, bool, error) {
+	op := verb + " " + title(rec.Name)
+	resp, absent, err := t.api.do(ctx, call{
+		op: op, method: http.MethodGet, path: "/record/v1/" + rec.Name + "/" + path,
+		query: url.Values{"fields": {rec.read}},
+	})
+	if err != nil || absent {
+		return connector.Result{}, false, err
+	}
+	var a answer
+	if decode(resp.Body, &a) != nil || a.ID.id == "" {
+		return connector.Result{}, false, unreadable(op)
+	}
+	r := connector.Result{
+		ID: a.ID.id, Number: first(a.TranID, a.EntityID), Effect: events.EffectUnchanged,
+		URL: t.app + rec.page + "?id=" + url.QueryEscape(a.ID.id),
+	}
+	r.Seen, err = t.seen(ctx, rec, a)
+	return r, err == nil, err
+}
+
+// seen are the fields of an answer that NetSuite itself decides. The rest is
+// an echo of the document, and might be older than what its source says by now.
+func (t *target) seen(ctx context.Context, rec record, a answer) (events.Fields, error) {
+	if rec.Name != typeOrder && rec.Name != typeInvoice && rec.Name != typeCredit {
+		return nil, nil
+	}
+	seen := events.Fields{}
+	seen.Set("number", a.TranID)
+	status := first(a.Status.name, a.Status.id)
+	if rec.Name != typeOrder {
+		status = canonicalStatus(rec.Name, first(a.Status.id, a.Status.name))
+	}
+	if status != "" {
+		seen.Set("status", status)
+	}
+	iso, err := t.money.iso(ctx, a.Currency.id)
+	if err != nil {
+		return nil, err
+	}
+	amounts := map[string]label{"total": a.Total}
+	if rec.Name == typeInvoice {
+		amounts["amountDue"], amounts["amountPaid"] = a.Due, a.Paid
+	}
+	for name, v := range amounts {
+		if m, err := events.NewMoney(v.id, iso); err == nil {
+			seen.Set(name, m)
+		}
+	}
+	return seen, nil
+}
+
+// title is a record type in words, for errors.
+func title(name string) string {
+	switch name {
+	case typeOrder:
+		return "sales order"
+	case typePayment:
+		return "customer payment"
+	case typeCredit:
+		return "credit memo"
+	case typeRefund:
+		return "customer refund"
+	default:
+		return name
+	}
+}
