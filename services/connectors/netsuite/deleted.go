@@ -43,7 +43,7 @@ func (r *reader) deleted(ctx context.Context, c cursor, now stand) (connector.Pa
 	const op = "scan " + feedDeleted
 	p, err := r.api.page(ctx, op, "SELECT t.recordid, t.type, TO_CHAR(t.deleteddate, "+dateMask+") AS modified FROM deletedrecord t"+
 		conditions(c.span("t.deleteddate"), c.behind("t.deleteddate", "t.recordid", "t.type"))+
-		" ORDER BY t.deleteddate, t.recordid, t.type", pageRows, 0)
+		" ORDER BY t.deleteddate, t.recordid, t.type", r.settings.size(pageRows), 0)
 	if err != nil {
 		return connector.Page{}, err
 	}

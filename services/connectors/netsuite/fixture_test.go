@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -37,6 +38,7 @@ func setup(t testing.TB, change func(*netsuitebox.Options, *netsuite.Settings)) 
 	opts := netsuitebox.Options{CustomFields: []string{"custbody_source", "custentity_tier"}}
 	settings := netsuite.Kind().Settings().(*netsuite.Settings)
 	settings.Account = "1234567_SB1"
+	settings.PageRows = rowsPerPage
 	if change != nil {
 		change(&opts, settings)
 	}
@@ -234,7 +236,7 @@ func suite(change func(*netsuitebox.Options, *netsuite.Settings)) connectortest.
 		}
 		billed := invoiceFor("80", company, product)
 		return connectortest.Fixture{
-			Settings: b.settings, Sandbox: b.box.Server, Reads: reads,
+			Settings: b.settings, Sandbox: b.box.Server, Reads: reads, Scans: b.scans(),
 			Docs: []connectortest.Doc{
 				made(customer("1", "Acme"), map[string]any{"companyName": "Acme Corporation", "phone": nil}),
 				made(customer("2", "Bolt"), map[string]any{"comments": "pays late"}),
@@ -310,4 +312,104 @@ func (b *bundle) populate(t testing.TB) map[string]string {
 		"apply": list(map[string]any{"doc": ref("creditMemo"), "apply": true, "amount": 20}),
 	})
 	return ids
+}
+
+// rowsPerPage keeps the passes of tests short.
+const rowsPerPage = 3
+
+// scans are what the suite does with each feed.
+func (b *bundle) scans() []connectortest.Scan {
+	one := func(n int) string { return "n" + strconv.Itoa(n) }
+	var next int
+	var mu sync.Mutex
+	number := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		next++
+		return next
+	}
+	produce := func(t testing.TB, object, kind string, n int, fields func(n int) map[string]any) []events.External {
+		t.Helper()
+		var all []events.External
+		for range n {
+			id, err := b.box.Add(kind, fields(number()))
+			require.NoError(t, err)
+			all = append(all, events.External{Object: object, ID: id})
+		}
+		return all
+	}
+	scan := func(object, kind, changed string, fields func(n int) map[string]any) connectortest.Scan {
+		return connectortest.Scan{
+			Feed: object, Page: rowsPerPage,
+			Seed: func(t testing.TB, n int) []events.External { t.Helper(); return produce(t, object, kind, n, fields) },
+			Change: func(t testing.TB, x events.External) {
+				t.Helper()
+				require.NoError(t, b.box.Edit(x.ID, map[string]any{changed: "changed"}))
+			},
+		}
+	}
+	customerOf := func(fields map[string]any) map[string]any {
+		who := b.box.Records("customer")
+		if len(who) == 0 {
+			_, err := b.box.Add("customer", map[string]any{"companyName": "Buyer"})
+			if err != nil {
+				panic(err)
+			}
+			who = b.box.Records("customer")
+		}
+		for _, name := range []string{"entity", "customer"} {
+			if _, ok := fields[name]; ok {
+				fields[name] = map[string]any{"id": who[0].ID}
+			}
+		}
+		return fields
+	}
+	sale := func(int) map[string]any {
+		return customerOf(map[string]any{"entity": "", "item": map[string]any{"items": []any{
+			map[string]any{"item": map[string]any{"id": b.box.Records("nonInventorySaleItem")[0].ID}, "rate": 10},
+		}}})
+	}
+	name := func(n int) map[string]any { return map[string]any{"companyName": one(n)} }
+	scans := []connectortest.Scan{
+		scan("customer", "customer", "comments", name),
+		scan("contact", "contact", "comments", func(n int) map[string]any { return map[string]any{"lastName": one(n)} }),
+		scan("item", "serviceSaleItem", "description", func(n int) map[string]any {
+			return map[string]any{"itemId": one(n), "incomeAccount": map[string]any{"id": "1"}, "taxSchedule": map[string]any{"id": "1"}}
+		}),
+		scan("salesOrder", "salesOrder", "memo", sale),
+		scan("invoice", "invoice", "memo", sale),
+		scan("creditMemo", "creditMemo", "memo", sale),
+		scan("customerPayment", "customerPayment", "memo", func(int) map[string]any {
+			return customerOf(map[string]any{"customer": "", "payment": 5})
+		}),
+		scan("customerRefund", "customerRefund", "memo", func(int) map[string]any {
+			memo, err := b.box.Add("creditMemo", sale(0))
+			if err != nil {
+				panic(err)
+			}
+			return customerOf(map[string]any{
+				"customer": "", "account": map[string]any{"id": "1"}, "paymentOption": map[string]any{"id": "1"},
+				"apply": map[string]any{"items": []any{map[string]any{"doc": map[string]any{"id": memo}, "apply": true, "amount": 10}}},
+			})
+		}),
+	}
+	for i, s := range scans {
+		if s.Feed == "customerPayment" || s.Feed == "creditMemo" {
+			scans[i].Page++ // the signal of the invoice that one of them settles
+		}
+	}
+	gone := connectortest.Scan{
+		Feed: "deletedrecord", Page: rowsPerPage,
+		Seed: func(t testing.TB, n int) []events.External {
+			t.Helper()
+			all := produce(t, "customer", "customer", n, name)
+			for _, x := range all {
+				require.NoError(t, b.box.Remove(x.ID))
+			}
+			return all
+		},
+		Change: func(testing.TB, events.External) {}, // what is deleted does not change
+		Delete: func(testing.TB, events.External) {},
+	}
+	return append(scans, gone)
 }

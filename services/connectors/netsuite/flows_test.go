@@ -25,7 +25,7 @@ func flowsOf(t *testing.T, s *netsuite.Settings) (set *mapping.Set, names []stri
 		}
 		text, err := fs.ReadFile(kind.Flows, path)
 		names = append(names, path)
-		files = append(files, mapping.File{Name: path, Text: text, Connection: "erp"})
+		files = append(files, mapping.File{Name: path, Text: text, Connections: []string{"erp"}})
 		return err
 	}))
 	set, err := mapping.Compile(files, []mapping.Target{{Name: "erp", Kind: kind}})

@@ -24,6 +24,9 @@ const (
 	// short is how far from now a pass ends: what is being committed has its
 	// date already.
 	short = time.Minute
+	// grainOfDates rounds up: neither dates nor the server's time have parts of
+	// a second.
+	grainOfDates = 2 * time.Second
 )
 
 // reader implements connector.Reader and connector.Scanner.
@@ -103,15 +106,15 @@ func (r *reader) begin(s connector.Scan, now stand, op string) (cursor, error) {
 		}
 		return c, nil
 	}
-	until := now.now.Add(-short)
-	if !s.Until.IsZero() && s.Until.Before(until) {
-		until = s.Until
+	since, until := s.Since, s.Until.Add(now.ahead-short)
+	if !since.IsZero() {
+		since = since.Add(now.ahead)
 	}
 	before := now.offsetAt(until)
 	if seconds, err := strconv.Atoi(s.Mark); err == nil {
 		before = time.Duration(seconds) * time.Second
 	}
-	c.From, c.To = now.span(s.Since, until, before)
+	c.From, c.To = now.span(since, until.Add(grainOfDates), before)
 	c.Offset, c.Poll = int(now.offsetAt(until)/time.Second), !s.Since.IsZero()
 	return c, nil
 }

@@ -54,6 +54,9 @@ type Settings struct {
 	// an asynchronous job, because a call dies after 15 minutes. 0 is 500; -1
 	// never uses jobs.
 	AsyncLines int `yaml:"async_lines"`
+	// PageRows is how many objects a page of a feed has at most, up to 1000. 0 is
+	// 1000, or 200 where their lines are read too.
+	PageRows int `yaml:"page_rows"`
 	// CustomRecords are the custom record types that take part.
 	CustomRecords []CustomRecord `yaml:"custom_records"`
 	// DepositAccount is the internal id of the account that payments are
@@ -145,6 +148,9 @@ func (s *Settings) validate() error {
 	}
 	if _, ok := events.MinorUnits(s.Currency); s.Currency != "" && !ok {
 		bad("currency", "%q is no ISO 4217 code", s.Currency)
+	}
+	if s.PageRows < 0 || s.PageRows > pageRows {
+		bad("page_rows", "%d: want 1 to %d, or 0 for the default", s.PageRows, pageRows)
 	}
 	switch {
 	case s.OAuth2 != nil && s.TBA == nil:

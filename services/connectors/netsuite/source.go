@@ -23,20 +23,25 @@ type source struct {
 	custom       *CustomRecord
 }
 
-const (
-	// plainSize and lineSize are how many objects a page has, without lines
-	// and with them.
-	plainSize = 500
-	lineSize  = 200
-)
+// lineSize is how many objects a page has whose lines are read too.
+const lineSize = 200
 
 // sources are the types that are read, by object.
 func (s *Settings) sources() map[string]source {
 	all := map[string]source{}
 	for _, src := range s.sourceList() {
+		src.size = s.size(src.size)
 		all[src.object] = src
 	}
 	return all
+}
+
+// size is how many objects a page has that may have so many.
+func (s *Settings) size(most int) int {
+	if s.PageRows > 0 {
+		return min(s.PageRows, most)
+	}
+	return most
 }
 
 func (s *Settings) sourceList() []source {
@@ -59,16 +64,16 @@ func (s *Settings) sourceList() []source {
 	refund.lines = false
 	list := []source{
 		{
-			object: typeCustomer, entity: events.EntityCompany, table: "customer", alias: "t", modified: "lastmodifieddate", size: plainSize,
+			object: typeCustomer, entity: events.EntityCompany, table: "customer", alias: "t", modified: "lastmodifieddate", size: pageRows,
 			joins:   " LEFT JOIN entityaddress a ON a.nkey = t.defaultbillingaddress",
 			columns: money("externalid", "entityid", "isperson", "companyname", "firstname", "lastname", "email", "phone", "url", "a.addr1", "a.city", "a.state", "a.zip", "a.country"),
 		},
 		{
-			object: typeContact, entity: events.EntityContact, table: "contact", alias: "t", modified: "lastmodifieddate", size: plainSize,
+			object: typeContact, entity: events.EntityContact, table: "contact", alias: "t", modified: "lastmodifieddate", size: pageRows,
 			columns: []string{"externalid", "entityid", "firstname", "lastname", "email", "phone", "company"},
 		},
 		{
-			object: typeItem, entity: events.EntityProduct, table: "item", alias: "t", modified: "lastmodifieddate", size: plainSize,
+			object: typeItem, entity: events.EntityProduct, table: "item", alias: "t", modified: "lastmodifieddate", size: pageRows,
 			columns: []string{"externalid", "itemid", "displayname", "description", "itemtype", "isinactive", "cost"},
 		},
 		sale(typeOrder, "SalesOrd", events.EntityOrder, false),
@@ -80,7 +85,7 @@ func (s *Settings) sourceList() []source {
 	for i := range s.CustomRecords {
 		c := &s.CustomRecords[i]
 		src := source{
-			object: c.Type, entity: c.Entity, table: c.Type, alias: "t", modified: "lastmodified", size: plainSize, custom: c,
+			object: c.Type, entity: c.Entity, table: c.Type, alias: "t", modified: "lastmodified", size: pageRows, custom: c,
 			columns: []string{"externalid", "name"},
 		}
 		for _, f := range c.Fields {

@@ -30,11 +30,11 @@ const (
 	grain = 15 * time.Minute
 )
 
-// stand is where the account's clock stood at one moment.
+// stand is how the account's clock and ours stood at one moment.
 type stand struct {
-	now    time.Time     // the server's time
-	offset time.Duration // of the local time to UTC
-	loc    *time.Location
+	ahead time.Duration // the server's clock less ours
+	now   time.Time     // the server's time
+	loc   *time.Location
 }
 
 // stand measures the server's time and, unless the zone is configured, the
@@ -53,7 +53,7 @@ func (z *zone) stand(ctx context.Context) (stand, error) {
 		z.offset, z.server, z.at = offset, server, z.now()
 		z.mu.Unlock()
 	}
-	s := stand{now: z.now().Add(server).UTC(), offset: offset, loc: time.FixedZone("", int(offset/time.Second))}
+	s := stand{ahead: server, now: z.now().Add(server).UTC(), loc: time.FixedZone("", int(offset/time.Second))}
 	if z.name != "" {
 		loc, err := time.LoadLocation(z.name)
 		if err != nil {

@@ -100,4 +100,5 @@ func (b *Book) excuse(operation, problem string) (exception, bool) {
 
 // inRequest and inAnswer prefix problems.
 func inRequest(format string, args ...any) string { return "request: " + fmt.Sprintf(format, args...) }
-func inAnswer(format string, args ...any) string  { return "answer: " + fmt.Sprintf(format, args...) }
+
+func inAnswer(format string, args ...any) string { return "answer: " + fmt.Sprintf(format, args...) }
