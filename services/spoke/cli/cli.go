@@ -29,6 +29,8 @@ type commands struct {
 	Record recordCmd `cmd:"" help:"Explain a golden record: each field's owner, source and time, and each system's state."`
 	Map    mapCmd    `cmd:"" help:"Work on flows."`
 
+	Backfill backfillCmd `cmd:"" help:"Read what a connection holds already."`
+
 	Quarantine quarantineCmd `cmd:"" help:"Mend what could not be done."`
 	Replay     replayCmd     `cmd:"" help:"Go once more over events that were heard: into merge, or forced to one connection."`
 	Resync     resyncCmd     `cmd:"" help:"Assert anew what a connection should hold."`
@@ -53,8 +55,16 @@ const (
 // errFailed means that everything was printed already.
 var errFailed = errors.New("failed")
 
-// Main runs a command and returns the exit status.
+// Main runs a command until it ends or is interrupted, and returns the exit
+// status.
 func Main(args []string, out, errw io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return MainContext(ctx, args, out, errw)
+}
+
+// MainContext is Main, interrupted by a context.
+func MainContext(ctx context.Context, args []string, out, errw io.Writer) int {
 	var c commands
 	status, exited := exitOK, false
 	parser, err := kong.New(&c, kong.Name("spoke"), kong.Writers(out, errw),
@@ -78,8 +88,6 @@ func Main(args []string, out, errw io.Writer) int {
 		_, _ = fmt.Fprintln(errw, "spoke:", err)
 		return exitUsage
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	if err := k.Run(&session{ctx: ctx, out: out, log: log}); err != nil {
 		if !errors.Is(err, errFailed) {
 			_, _ = fmt.Fprintln(errw, "spoke:", err)

@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/breaker"
 	"github.com/spoke-sync/spoke/services/internal/bus"
+	"github.com/spoke-sync/spoke/services/internal/checkpoint"
 )
 
 type statusCmd struct {
@@ -25,6 +27,7 @@ type status struct {
 	Running     bool               `json:"running"`
 	Tenant      string             `json:"tenant"`
 	Connections []connectionStatus `json:"connections"`
+	Feeds       []feedStatus       `json:"feeds,omitempty"`
 	Streams     []streamStatus     `json:"streams"`
 	Held        uint64             `json:"held"`    // documents that wait for another
 	Waiting     uint64             `json:"waiting"` // records that wait for a vendor's object
@@ -91,7 +94,80 @@ func (st *store) status(ctx context.Context) (*status, error) {
 			}
 		}
 	}
-	return now, nil
+	var err error
+	now.Feeds, err = st.feeds(ctx)
+	return now, err
+}
+
+// feeds are those that are polled, and those that are or were backfilled.
+func (st *store) feeds(ctx context.Context) ([]feedStatus, error) {
+	points, err := checkpoint.Open(ctx, st.bus.JetStream(), st.tenant)
+	if err != nil {
+		return nil, err
+	}
+	catalog, err := points.Catalog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := feedStatuses(ctx, points, catalog.Connections)
+	return slices.DeleteFunc(all, func(f feedStatus) bool {
+		return f.Work == checkpoint.Backfill && f.State.Request == nil && f.State.Last == nil
+	}), err
+}
+
+// printFeeds shows what is read: how far polls are behind, how far backfills
+// have come.
+func (now *status) printFeeds(s *session) {
+	if len(now.Feeds) == 0 {
+		return
+	}
+	t := tabwriter.NewWriter(s.out, 0, 4, 2, ' ', 0)
+	_, _ = fmt.Fprintln(t, "CONNECTION\tFEED\tREAD\tSTATE\tBEHIND\tOBJECTS\tOF\tLAST")
+	for _, f := range now.Feeds {
+		cells, read, behind, last := []string(nil), "backfill", "-", "-"
+		if f.Work == checkpoint.Poll {
+			read = f.Sync
+			cells, last = pollRow(*f.State)
+			if f.LagSeconds != nil {
+				behind = (time.Duration(*f.LagSeconds) * time.Second).String()
+			}
+		} else {
+			cells = row(*f.State)
+			if f.State.Last != nil {
+				last = stamp(f.State.Last.Ended)
+			}
+		}
+		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", f.Connection, f.Feed, read, cells[0], behind, cells[1], cells[2], last)
+	}
+	_ = t.Flush()
+	for _, f := range now.Feeds {
+		if p := f.State.Failure; p != nil {
+			s.printf("\n%s %s: %s\n", f.Connection, f.Feed, plain(p.Message))
+			if p.Hint != "" {
+				s.printf("  %s\n", plain(p.Hint))
+			}
+		}
+	}
+	s.printf("\n")
+}
+
+// pollRow is what a poll's state says: state, objects and total, and when the
+// last pass ended.
+func pollRow(st checkpoint.State) (cells []string, last string) {
+	cells, last = []string{"ok", "0", "-"}, "-"
+	if st.Last != nil {
+		cells[1], last = thousands(st.Last.Objects), stamp(st.Last.Ended)
+	}
+	if st.Pass != nil {
+		cells[0], cells[1] = "under way", thousands(st.Pass.Objects)
+		if st.Pass.Total > 0 {
+			cells[2] = thousands(st.Pass.Total)
+		}
+	}
+	if st.Failure != nil {
+		cells[0] = "waits: " + plain(st.Failure.Kind)
+	}
+	return cells, last
 }
 
 // count returns how many subjects match; HUB has one message on each.
@@ -151,6 +227,7 @@ func (now *status) print(s *session) {
 		}
 	}
 	s.printf("\nheld %d, waiting %d, quarantined %d, alerts %d\n\n", now.Held, now.Waiting, now.Quarantined, now.Alerts)
+	now.printFeeds(s)
 	t = tabwriter.NewWriter(s.out, 0, 4, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "STREAM\tMESSAGES\tKIB")
 	for _, x := range now.Streams {
