@@ -27,13 +27,15 @@ type Quarantined struct {
 
 // Alert tells operators of something they should know.
 type Alert struct {
-	Severity   string    `json:"severity"` // warning or critical
-	Kind       string    `json:"kind"`     // a fault kind, or held, lag, breaker
-	Connection string    `json:"connection"`
-	Record     Key       `json:"record,omitzero"`
-	Message    string    `json:"message"`
-	Hint       string    `json:"hint,omitempty"`
-	At         time.Time `json:"at"`
+	Severity   string `json:"severity"` // warning or critical
+	Kind       string `json:"kind"`     // a fault kind, or held, lag, breaker
+	Connection string `json:"connection"`
+	Record     Key    `json:"record,omitzero"`
+	// About is what it is about where that is no record, such as a feed.
+	About   string    `json:"about,omitempty"`
+	Message string    `json:"message"`
+	Hint    string    `json:"hint,omitempty"`
+	At      time.Time `json:"at"`
 }
 
 // Held is a desired document that waits for another object of the same

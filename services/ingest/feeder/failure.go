@@ -2,15 +2,11 @@ package feeder
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/spoke-sync/spoke/events"
-	"github.com/spoke-sync/spoke/services/internal/bus"
 	"github.com/spoke-sync/spoke/services/internal/checkpoint"
 	"github.com/spoke-sync/spoke/services/internal/fault"
 )
@@ -91,14 +87,12 @@ func delayOf(err error, tries int, jitter float64) time.Duration {
 // tell lets operators know of a failure that needs them or goes on for long.
 func (p *pass) tell(ctx context.Context, err error, tries int) {
 	f := fault.As(err)
-	switch {
-	case f.Kind == fault.Unauthorized:
-		if tries == 1 {
-			p.unauthorized(ctx, err)
+	switch f.Kind {
+	case fault.Throttled, fault.Unauthorized, fault.Unavailable: // the breaker tells what there is to tell
+	default:
+		if tries == triesToAlert {
+			p.alertOf(ctx, p.key, err)
 		}
-	case f.Kind == fault.Throttled:
-	case tries == triesToAlert:
-		p.alertOf(ctx, p.key, err)
 	}
 }
 
@@ -106,69 +100,13 @@ func (p *pass) tell(ctx context.Context, err error, tries int) {
 func (f *Feeder) alertOf(ctx context.Context, k checkpoint.Key, err error) {
 	e := fault.As(err)
 	f.alert(ctx, events.Alert{
-		Severity: "warning", Kind: e.Kind.String(), Connection: k.Connection,
+		Severity: "warning", Kind: e.Kind.String(), Connection: k.Connection, About: string(k.Work) + " " + k.Feed,
 		Message: fmt.Sprintf("%s of %s at %s: %s", k.Work, k.Feed, k.Connection, err.Error()), Hint: e.Hint,
-	}, string(k.Work)+" "+k.Feed)
+	})
 }
 
-// alert publishes an alert; the server drops repeats of one kind about one
-// thing within its window.
-func (f *Feeder) alert(ctx context.Context, a events.Alert, about string) {
-	a.At = now()
-	b, err := json.Marshal(a)
-	if err == nil {
-		_, err = f.Bus.Publish(ctx, bus.Message{
-			Subject: events.AlertSubject(a.Severity, a.Kind, a.Connection), Data: b,
-			ID: "alert:" + a.Connection + ":" + a.Kind + ":" + about,
-		})
-	}
-	if err != nil {
+func (f *Feeder) alert(ctx context.Context, a events.Alert) {
+	if err := f.Bus.Alert(ctx, a); err != nil {
 		f.Log.Error("feeder: alert not stored", "connection", a.Connection, "kind", a.Kind, "error", err)
-	}
-}
-
-// The conditions of a connection, as the sinks report them too.
-const (
-	conditionRunning      = "running"
-	conditionUnauthorized = "unauthorized"
-)
-
-// unauthorized reports that the vendor refuses the credentials.
-func (p *pass) unauthorized(ctx context.Context, err error) {
-	c := events.Condition{State: conditionUnauthorized, Reason: err.Error(), Hint: fault.As(err).Hint, Since: now()}
-	b, marshal := json.Marshal(c)
-	if marshal == nil {
-		_, marshal = p.states.Put(ctx, events.Token(p.conn.Name), b)
-	}
-	if marshal != nil {
-		p.Log.Warn("feeder: condition not stored", "connection", p.conn.Name, "error", marshal)
-	}
-	p.alert(ctx, events.Alert{
-		Severity: "critical", Kind: fault.Unauthorized.String(), Connection: p.conn.Name, Message: c.Reason, Hint: c.Hint,
-	}, "")
-}
-
-// recovered takes back the report of refused credentials, once a page came
-// again, unless something else was reported since.
-func (p *pass) recovered(ctx context.Context) {
-	f := p.state.Failure
-	p.state.Failure = nil
-	if f == nil || f.Kind != fault.Unauthorized.String() {
-		return
-	}
-	e, err := p.states.Get(ctx, events.Token(p.conn.Name))
-	var c events.Condition
-	if err == nil {
-		err = json.Unmarshal(e.Value(), &c)
-	}
-	if err != nil || c.State != conditionUnauthorized || c.Reason != f.Message {
-		return
-	}
-	b, err := json.Marshal(events.Condition{State: conditionRunning, Since: now()})
-	if err == nil {
-		_, err = p.states.Update(ctx, events.Token(p.conn.Name), b, e.Revision())
-	}
-	if err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
-		p.Log.Warn("feeder: condition not stored", "connection", p.conn.Name, "error", err)
 	}
 }

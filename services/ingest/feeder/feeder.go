@@ -17,11 +17,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/breaker"
 	"github.com/spoke-sync/spoke/services/internal/bus"
 	"github.com/spoke-sync/spoke/services/internal/checkpoint"
 	"github.com/spoke-sync/spoke/services/internal/config"
@@ -36,6 +36,8 @@ type Connection struct {
 	Scanner connector.Scanner
 	// Mode says how changes to an entity are heard of.
 	Mode func(events.Entity) config.Mode
+	// Breaker is shared with whoever else calls the vendor; nil for none.
+	Breaker *breaker.Breaker
 }
 
 // Config of a Feeder. Zero values have a default.
@@ -90,8 +92,7 @@ type Feeder struct {
 	store    *checkpoint.Store
 	ticks    *bus.Puller
 	behind   *pressure
-	states   jetstream.KeyValue // conditions of connections
-	slots    chan struct{}      // for polls
+	slots    chan struct{} // for polls
 	maxEvent int64
 
 	mu      sync.Mutex
@@ -149,12 +150,8 @@ func New(ctx context.Context, c Config, d Deps) (*Feeder, error) {
 }
 
 func (f *Feeder) open(ctx context.Context) (err error) {
-	js := f.Bus.JetStream()
-	if f.store, err = checkpoint.Open(ctx, js, f.Tenant); err != nil {
+	if f.store, err = checkpoint.Open(ctx, f.Bus.JetStream(), f.Tenant); err != nil {
 		return err
-	}
-	if f.states, err = js.KeyValue(ctx, bus.BucketConnections); err != nil {
-		return fmt.Errorf("bucket %s: %w", bus.BucketConnections, err)
 	}
 	if f.ticks, err = f.Bus.Puller(ctx, events.StreamSchedules, bus.DurableFeeder); err != nil {
 		return err

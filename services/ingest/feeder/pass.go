@@ -15,6 +15,7 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/budget"
 	"github.com/spoke-sync/spoke/services/internal/checkpoint"
 	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/fault"
 )
 
 // pass reads a feed from where its checkpoint says to the end.
@@ -67,6 +68,7 @@ func (p *pass) run(ctx context.Context) (token string, err error) {
 			coming = p.fetch(ctx, &wg, got.Next)
 		}
 		if err := p.commit(got); err != nil || got.Next == "" {
+			p.conn.idle(ctx)
 			return got.token, err
 		}
 	}
@@ -91,8 +93,11 @@ func (p *pass) scan(ctx context.Context, token string) read {
 		attribute.String("spoke.work", string(p.key.Work)),
 	))
 	r := read{ctx: ctx, span: span, token: token}
-	r.Page, r.err = p.conn.Scanner.Scan(ctx, connector.Scan{
-		Feed: p.feed.Name, Since: p.since, Until: p.until, Token: token, Mark: p.state.Mark,
+	r.err = p.conn.call(ctx, func() (err error) {
+		r.Page, err = p.conn.Scanner.Scan(ctx, connector.Scan{
+			Feed: p.feed.Name, Since: p.since, Until: p.until, Token: token, Mark: p.state.Mark,
+		})
+		return err
 	})
 	if r.err == nil && r.Next != "" && r.Next == token {
 		r.err = errStuck
@@ -102,6 +107,34 @@ func (p *pass) scan(ctx context.Context, token string) read {
 		span.End()
 	}
 	return r
+}
+
+// leave is how long a call waits for the breaker's leave, before it makes room
+// for other connections.
+const leave = 5 * time.Second
+
+// call makes a call when the connection's breaker lets it.
+func (c *conn) call(ctx context.Context, do func() error) error {
+	if c.Breaker == nil {
+		return do()
+	}
+	waiting, cancel := context.WithTimeout(ctx, leave)
+	defer cancel()
+	if _, err := c.Breaker.Wait(waiting); err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fault.New(fault.Throttled, "feeder", "%s is not called now: spoke status says why", c.Name).After(leave)
+	}
+	return c.Breaker.Execute(ctx, do)
+}
+
+// idle lets a connection that recovers count as well again when there is
+// nothing more to read.
+func (c *conn) idle(ctx context.Context) {
+	if c.Breaker != nil {
+		c.Breaker.Idle(ctx)
+	}
 }
 
 // errStuck is a connector's bug: such a pass would never end.
@@ -132,10 +165,8 @@ func (p *pass) commit(r read) error {
 	}
 	if err != nil {
 		r.span.SetStatus(codes.Error, err.Error())
-		return err
 	}
-	p.recovered(ctx)
-	return nil
+	return err
 }
 
 // wanted reports whether a change is let through: not of an entity that is off,

@@ -91,7 +91,7 @@ func (p *pass) backfillGap(ctx context.Context, since time.Time) error {
 		}
 	}
 	a := events.Alert{
-		Severity: "warning", Kind: kindLag, Connection: p.conn.Name,
+		Severity: "warning", Kind: kindLag, Connection: p.conn.Name, About: "gap " + p.feed.Name,
 		Message: p.conn.Name + ": " + p.feed.Name + " was not polled since " + since.Format(time.RFC3339) + ", longer than it reaches back: it is backfilled from there",
 	}
 	if len(lost) > 0 {
@@ -100,7 +100,7 @@ func (p *pass) backfillGap(ctx context.Context, since time.Time) error {
 		a.Hint = "compare the two systems for that time"
 	}
 	p.Log.Warn("feeder: gap", "connection", p.conn.Name, "feed", p.feed.Name, "since", since)
-	p.alert(ctx, a, "gap "+p.feed.Name)
+	p.alert(ctx, a)
 	return nil
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/ingest/feeder"
+	"github.com/spoke-sync/spoke/services/internal/breaker"
+	"github.com/spoke-sync/spoke/services/internal/bus"
 	"github.com/spoke-sync/spoke/services/internal/checkpoint"
 	"github.com/spoke-sync/spoke/services/internal/config"
 	"github.com/spoke-sync/spoke/services/internal/connector"
@@ -97,8 +99,9 @@ func TestAPassThatFailsGoesOnAtItsToken(t *testing.T) {
 	}
 }
 
-// TestRefusedCredentialsAreReported as the sinks do, retried, and taken back.
-func TestRefusedCredentialsAreReported(t *testing.T) {
+// TestRefusedCredentialsAreTheConnections: the state that all services share
+// says so, and that they are taken again.
+func TestRefusedCredentialsAreTheConnections(t *testing.T) {
 	t.Parallel()
 	v := newVendor(15)
 	refused := true
@@ -110,15 +113,39 @@ func TestRefusedCredentialsAreReported(t *testing.T) {
 		return nil
 	}
 	r := newRig(t, v)
+	told := r.breaker()
 	r.run()
 	r.request(time.Time{}, events.EntityProduct)
-	r.await("the report", func() bool { return r.condition().State == "unauthorized" })
-	require.Equal(t, "set a new token", r.condition().Hint)
-	require.Equal(t, []string{events.AlertSubject("critical", "unauthorized", erp)}, r.alerts())
-	require.Equal(t, "unauthorized", r.state("item", checkpoint.Backfill).Failure.Kind)
+	c := <-told
+	require.Equal(t, breaker.StateUnauthorized, c.State)
+	require.Equal(t, "set a new token", c.Hint)
+	r.await("the failure", func() bool { return r.state("item", checkpoint.Backfill).Failure != nil })
 	r.done("item")
 	r.each("item")
-	r.await("to be well again", func() bool { return r.condition().State == "running" })
+	for c.State != breaker.StateRunning {
+		c = <-told
+	}
+	require.Len(t, v.asked(), 3, "while they are refused one call tries")
+}
+
+// TestAPausedConnectionIsNotRead until it is resumed.
+func TestAPausedConnectionIsNotRead(t *testing.T) {
+	t.Parallel()
+	v := newVendor(15)
+	r := newRig(t, v)
+	r.breaker()
+	kv, err := r.bus.JetStream().KeyValue(t.Context(), bus.BucketConnections)
+	require.NoError(t, err)
+	_, err = breaker.Pause(t.Context(), kv, erp, "a test")
+	require.NoError(t, err)
+	r.run()
+	r.request(time.Time{}, events.EntityProduct)
+	r.await("the turn", func() bool { return r.state("item", checkpoint.Backfill).Owner != "" })
+	require.Empty(t, v.asked())
+	_, err = breaker.Resume(t.Context(), kv, erp)
+	require.NoError(t, err)
+	r.done("item")
+	r.each("item")
 }
 
 // TestARefusedTokenBeginsThePassAnew, and operators hear of it when that goes

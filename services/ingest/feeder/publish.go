@@ -3,7 +3,6 @@ package feeder
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/propagation"
@@ -111,8 +110,9 @@ func (p *pass) setApart(ctx context.Context, c events.Change, cause error) error
 	}
 	p.Log.Error("feeder: set apart", "connection", p.conn.Name, "feed", p.feed.Name, "object", c.Object, "id", c.ID, "problem", q.Problem.Message)
 	p.alert(ctx, events.Alert{
-		Severity: "warning", Kind: q.Problem.Kind, Connection: p.conn.Name, Message: q.Problem.Message, Hint: q.Problem.Hint,
-	}, fmt.Sprintf("%s/%s", c.Object, c.ID))
+		Severity: "warning", Kind: q.Problem.Kind, Connection: p.conn.Name, About: c.Object + "/" + c.ID,
+		Message: q.Problem.Message, Hint: q.Problem.Hint,
+	})
 	return nil
 }
 

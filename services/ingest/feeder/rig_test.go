@@ -2,8 +2,6 @@ package feeder_test
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -12,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/trace/noop"
 	"go.uber.org/goleak"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/ingest/feeder"
+	"github.com/spoke-sync/spoke/services/internal/breaker"
 	"github.com/spoke-sync/spoke/services/internal/bus"
 	"github.com/spoke-sync/spoke/services/internal/checkpoint"
 	"github.com/spoke-sync/spoke/services/internal/config"
@@ -167,6 +165,7 @@ type rig struct {
 	publisher feeder.Publisher
 	behind    uint64
 	group     *bus.Group
+	breakers  *breaker.Breaker // nil for none
 }
 
 func newRig(t *testing.T, v *vendor) *rig {
@@ -190,7 +189,7 @@ func (r *rig) config() feeder.Config {
 		Tenant: tenant, Lease: time.Second, MaxBehind: r.behind,
 		Connections: []feeder.Connection{{
 			Name: erp, Kind: r.kind, Scanner: r.vendor,
-			Mode: func(e events.Entity) config.Mode { return r.modes[e] },
+			Mode: func(e events.Entity) config.Mode { return r.modes[e] }, Breaker: r.breakers,
 		}},
 	}
 }
@@ -313,18 +312,18 @@ func (r *rig) alerts() []string {
 	return all
 }
 
-func (r *rig) condition() events.Condition {
+// breaker gives the connection a breaker, and returns what it tells.
+func (r *rig) breaker() <-chan events.Condition {
 	r.t.Helper()
 	kv, err := r.bus.JetStream().KeyValue(r.t.Context(), bus.BucketConnections)
 	require.NoError(r.t, err)
-	var c events.Condition
-	e, err := kv.Get(r.t.Context(), erp)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return c
-	}
+	told := make(chan events.Condition, 100)
+	r.breakers, err = breaker.Open(r.t.Context(), breaker.Options{
+		KV: kv, Connection: erp, Lanes: 8, Log: slog.New(slog.DiscardHandler), Changed: func(c events.Condition) { told <- c },
+	})
 	require.NoError(r.t, err)
-	require.NoError(r.t, json.Unmarshal(e.Value(), &c))
-	return c
+	r.t.Cleanup(r.breakers.Close)
+	return told
 }
 
 // gate is a vendor that is held up.

@@ -54,10 +54,10 @@ func (f *Feeder) look(ctx context.Context, at time.Time, alerted map[checkpoint.
 			alerted[k] = st.Until
 			f.Log.Error("feeder: lag", "connection", c.Name, "feed", feed, "lag", lag.Round(time.Second))
 			f.alert(ctx, events.Alert{
-				Severity: "warning", Kind: kindLag, Connection: c.Name,
+				Severity: "warning", Kind: kindLag, Connection: c.Name, About: feed,
 				Message: fmt.Sprintf("%s of %s is %s behind, and is due %s", feed, c.Name, lag.Round(time.Second), d),
 				Hint:    "spoke status says what it waits for",
-			}, feed)
+			})
 		}
 	}
 }

@@ -115,7 +115,8 @@ func newFeeder(ctx context.Context, e *Env, conns map[string]connector.Connector
 	for _, name := range e.Config.ConnectionNames() {
 		c.Connections = append(c.Connections, feeder.Connection{
 			Name: name, Kind: e.Config.Kind(name), Scanner: conns[name].Scanner,
-			Mode: func(entity events.Entity) config.Mode { return e.Config.SyncMode(name, entity) },
+			Mode:    func(entity events.Entity) config.Mode { return e.Config.SyncMode(name, entity) },
+			Breaker: e.breakers[name],
 		})
 	}
 	return feeder.New(ctx, c, feeder.Deps{
