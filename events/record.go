@@ -130,4 +130,10 @@ type Want struct {
 	Flow string `json:"flow"`
 	// Adopted is the id of an adopted object that the document named.
 	Adopted string `json:"adopted,omitempty"`
+	// Drifts counts how often the document was published again because the
+	// system held something else, DriftAt is when it was last seen to, and
+	// Contested is set once that has come too often to be written back at once.
+	Drifts    int       `json:"drifts,omitempty"`
+	DriftAt   time.Time `json:"driftAt,omitzero"`
+	Contested bool      `json:"contested,omitempty"`
 }

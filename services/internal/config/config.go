@@ -81,6 +81,9 @@ type Connection struct {
 	// Sync says per entity how changes are heard of; "default" stands for
 	// those that are not named.
 	Sync map[events.Entity]Mode `yaml:"sync"`
+	// Direction says per entity which way it flows; "default" stands for those
+	// that are not named, and without it is two-way.
+	Direction map[events.Entity]Direction `yaml:"direction"`
 
 	decoded any
 	kind    connector.Kind // as the settings make it
@@ -103,23 +106,21 @@ type Warehouse struct {
 // Rule is the merge rule of a field: newest, first, union, or {owner: <connection>}.
 type Rule string
 
-// UnmarshalYAML reads both forms.
+// UnmarshalYAML reads both forms. What is neither is kept as it is, for
+// MergePolicy to refuse with its place.
 func (r *Rule) UnmarshalYAML(b []byte) error {
 	var owner struct {
 		Owner string `yaml:"owner"`
 	}
-	if yaml.UnmarshalWithOptions(b, &owner, yaml.Strict()) == nil && owner.Owner != "" {
-		*r = Rule("owner: " + owner.Owner)
-		return nil
+	var text string
+	switch {
+	case yaml.UnmarshalWithOptions(b, &owner, yaml.Strict()) == nil && owner.Owner != "":
+		*r = Rule(hub.Rule{Kind: hub.Owner, Owner: owner.Owner}.String())
+	case yaml.Unmarshal(b, &text) == nil:
+		*r = Rule(text)
+	default:
+		*r = Rule(strings.TrimSpace(string(b)))
 	}
-	var s string
-	if err := yaml.Unmarshal(b, &s); err != nil {
-		return fmt.Errorf("want newest, first, union, or owner: <connection>")
-	}
-	if rule, err := hub.ParseRule(s); err != nil || rule.Kind == hub.Owner {
-		return fmt.Errorf("want newest, first, union, or owner: <connection>")
-	}
-	*r = Rule(s)
 	return nil
 }
 
@@ -215,7 +216,8 @@ var name = regexp.MustCompile(`^[a-z][a-z0-9_]{0,30}$`)
 func (c *Config) validate() error {
 	var problems []error
 	report := func(format string, args ...any) {
-		problems = append(problems, fmt.Errorf("%s: "+format, append([]any{c.file}, args...)...))
+		problem := fmt.Sprintf(format, args...)
+		problems = append(problems, fmt.Errorf("%s: %s", c.place(problem), problem))
 	}
 	for _, n := range slices.Concat([]string{c.Tenant}, c.ConnectionNames(), slices.Sorted(maps.Keys(c.Upstreams))) {
 		if !name.MatchString(n) {
@@ -223,8 +225,8 @@ func (c *Config) validate() error {
 		}
 	}
 	for _, n := range slices.Concat(c.ConnectionNames(), slices.Collect(maps.Keys(c.Upstreams))) {
-		if n == events.Operators {
-			report("%q is the name of those who run Spoke: choose another one", n)
+		if n == events.Operators || n == hub.Internal {
+			report("%q is a name of Spoke's own: choose another one", n)
 		}
 	}
 	if c.NATS.Replicas != 1 && c.NATS.Replicas != 3 && c.NATS.Replicas != 5 {
@@ -254,6 +256,7 @@ func (c *Config) validate() error {
 			continue
 		}
 		c.validateSync(n, report)
+		c.validateDirection(n, report)
 		c.validateLimits(n, report)
 	}
 	c.validateRouting(report)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/config"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/secret"
@@ -18,7 +19,10 @@ type settings struct {
 func kinds() []connector.Kind {
 	return []connector.Kind{
 		{Name: "crm", Title: "CRM", Hub: true, Settings: func() any { return &settings{URL: "https://default"} }},
-		{Name: "erp", Title: "ERP", Settings: func() any { return &settings{} }, Limits: connector.Limits{PerSecond: 10, Concurrent: 4}},
+		{Name: "erp", Title: "ERP", Objects: []connector.Object{
+			{Name: "customer", Entity: events.EntityCompany},
+			{Name: "order", Entity: events.EntityOrder, Can: connector.Create, Fields: []connector.Field{{Name: "memo", Type: connector.FieldString}}},
+		}, Settings: func() any { return &settings{} }, Limits: connector.Limits{PerSecond: 10, Concurrent: 4}},
 	}
 }
 
@@ -63,9 +67,18 @@ func TestProblemsSayWhereAndWhat(t *testing.T) {
 		"kind":            {"connections:\n  hub: {kind: hubspt}\n", `connections.hub.kind: "hubspt" is unknown: one of crm, erp`},
 		"two hubs":        {"connections:\n  a: {kind: crm}\n  b: {kind: crm}\n", "2 are hubs"},
 		"name":            {"tenant: Big Co\n", `"Big Co" is no name`},
-		"rule":            {"policy: {deal: {name: mine}}\n", "want newest, first, union, or owner"},
+		"rule":            {"policy: {deal: {name: mine}}\n", "want newest, first, union or owner"},
 		"owner":           {"policy: {deal: {name: {owner: sap}}}\n", `no connection or upstream is named "sap"`},
 		"field":           {"policy: {deal: {nam: newest}}\n", "deal has no such field"},
+		"owner unknown":   {"policy:\n  deal:\n    name: {owner: sap}\n", `spoke.yaml:3:5: policy.deal.name: no connection or upstream is named "sap"`},
+		"two owners":      {"policy:\n  deal:\n    name: {owner: [a, b]}\n", "spoke.yaml:3:5: policy.deal.name: \"{owner: [a, b]}\": want newest, first, union or owner: <connection>"},
+		"field twice":     {"policy:\n  deal:\n    name: newest\n    name: first\n", "spoke.yaml:4:5: mapping key \"name\" already defined"},
+		"custom field":    {"policy:\n  deal:\n    custom.a.b: {owner: sap}\n", `spoke.yaml:3:5: policy.deal.custom.a.b: no connection`},
+		"union":           {"policy:\n  deal:\n    name: union\n", "spoke.yaml:3:5: policy.deal.name: union is for lists of texts, which only custom fields hold"},
+		"direction":       {"connections:\n  books:\n    kind: erp\n    direction: {order: sideways}\n", `spoke.yaml:4:17: connections.books.direction.order: "sideways": want two-way, to, from or off`},
+		"direction of":    {"connections:\n  books:\n    kind: erp\n    direction:\n      deal: from\n", "spoke.yaml:5:7: connections.books.direction.deal: ERP has no such entity: one of company, order"},
+		"direction to":    {"connections:\n  books: {kind: erp, direction: {company: to}}\n", "connections.books.direction.company: Spoke writes no such object to ERP: want from or off"},
+		"own name":        {"connections: {spoke: {kind: erp}}\n", `"spoke" is a name of Spoke's own`},
 		"short token":     {"upstreams: {shop: {token: 'literal:x'}}\n", "want at least 16"},
 		"syntax":          {"tenant: [a\n", "1:9"},
 		"type":            {"nats: {replicas: many}\n", "spoke.yaml:1:18: "},

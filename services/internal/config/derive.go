@@ -55,7 +55,8 @@ func (c *Config) MergePolicy() (hub.Policy, error) {
 		}
 	}
 	speakers := slices.Concat(c.ConnectionNames(), slices.Collect(maps.Keys(c.Upstreams)))
-	return hub.NewPolicy(rules, c.Hub(), speakers)
+	p, err := hub.NewPolicy(rules, c.Hub(), speakers)
+	return c.mute(p), err
 }
 
 // Owners returns the source of truth of each field that has one, by entity and
@@ -83,7 +84,11 @@ func (c *Config) CompileFlows() (*mapping.Set, error) {
 	for _, name := range c.ConnectionNames() {
 		targets = append(targets, mapping.Target{Name: name, Kind: c.Kind(name)})
 	}
-	return mapping.Compile(files, targets)
+	set, err := mapping.Compile(files, targets)
+	if err != nil {
+		return nil, err
+	}
+	return c.directed(set)
 }
 
 func (c *Config) flowFiles() ([]mapping.File, error) {

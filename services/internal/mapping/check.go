@@ -97,6 +97,9 @@ func (c *compiler) program(env *cel.Env, text string, line, column int) (cel.Pro
 		}
 		return nil, nil
 	}
+	if c.reads != nil {
+		c.reads.collect(ast.NativeRep().Expr(), c.from)
+	}
 	prog, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		c.problems = append(c.problems, c.src.at(line, column, err.Error()))

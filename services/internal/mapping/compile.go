@@ -37,6 +37,7 @@ func Compile(files []File, targets []Target) (*Set, error) {
 	for _, f := range files {
 		c.file(f, set)
 	}
+	c.circles(set)
 	if len(c.problems) == 0 {
 		c.checkDemand(set)
 	}
@@ -55,6 +56,8 @@ type compiler struct {
 	problems Diagnostics
 	names    map[string]string // flow name → file
 	writes   map[string]string // entity + target → flow name
+	reads    *reads // of the flow that is being compiled
+	from     events.Entity
 	demanded []demanded
 }
 
@@ -130,7 +133,7 @@ func (c *compiler) flow(file File, entries []entry) []*Flow {
 		byKey[e.key] = e
 	}
 	first := entries[0].node
-	f := &Flow{File: file.Name, To: file.Connections, OnLeave: LeaveKeep, kinds: c.kinds}
+	f := &Flow{File: file.Name, Default: len(file.Connections) > 0, To: file.Connections, OnLeave: LeaveKeep, kinds: c.kinds}
 	c.header(f, byKey, first)
 	if len(c.problems) > before {
 		return nil
@@ -154,9 +157,11 @@ func (c *compiler) flow(file File, entries []entry) []*Flow {
 		one := *f
 		one.Connection = connection
 		if one.Object, _ = c.targets[connection].Kind.Object(f.Object.Name); len(all) == 0 || !c.alike(all[0], &one) {
+			c.reads, c.from = &reads{map[string]bool{}, map[string]bool{}}, f.From
 			one.fields = c.fields(env, &one, one.Object.Fields, one.Object.Open, byKey["fields"])
+			one.reads, c.reads = *c.reads, nil
 		} else {
-			one.fields = all[0].fields
+			one.fields, one.reads = all[0].fields, all[0].reads
 		}
 		c.claim(&one, first)
 		all = append(all, &one)
@@ -269,6 +274,7 @@ func (c *compiler) name(f *Flow, first ast.Node) {
 		c.fail(first, "a flow named %s stands in %s already", f.Name, other)
 	}
 	c.names[f.Name] = f.File
+	f.Place = c.src.atNode(first, "")
 }
 
 // claim refuses two flows that write the same object of one record: they

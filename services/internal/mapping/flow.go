@@ -24,8 +24,12 @@ const (
 // Flow is a compiled flow as it writes to one connection. A flow that names
 // several is one Flow for each of them, under one name.
 type Flow struct {
-	Name       string
-	File       string
+	Name string
+	File string
+	// Place is where the flow begins, for problems that show later.
+	Place Diagnostic
+	// Default is true for a flow that a connector brings.
+	Default    bool
 	From       events.Entity
 	Connection string
 	// To are all connections of the flow, in its order. Where there are
@@ -44,6 +48,7 @@ type Flow struct {
 	when   cel.Program // nil for always
 	route  cel.Program // nil unless one of To has to be chosen
 	fields []field
+	reads  reads
 	kinds  kindNames
 }
 
@@ -85,6 +90,15 @@ func (s *Set) All() []*Flow {
 		all = append(all, s.flows[e]...)
 	}
 	return all
+}
+
+// Without returns the set without the flows that drop chooses.
+func (s *Set) Without(drop func(*Flow) bool) *Set {
+	left := &Set{flows: map[events.Entity][]*Flow{}}
+	for e, flows := range s.flows {
+		left.flows[e] = slices.DeleteFunc(slices.Clone(flows), drop)
+	}
+	return left
 }
 
 // Find returns a flow by name: that to its first connection.

@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/hub"
 )
 
 type recordCmd struct {
@@ -53,18 +55,22 @@ func explain(s *session, st *store, r events.Record) {
 	if r.Deleted != nil {
 		s.printf("deleted at %s %s\n", r.Deleted.Source, stamp(r.Deleted.At))
 	}
+	for _, e := range r.Erased {
+		s.printf("erased at %s %s: what was said of the person before is gone\n", e.Source, stamp(e.At))
+	}
+	if r.Merged != nil {
+		s.printf("part of %s, says %s %s\n", r.Merged.Into, r.Merged.Source, stamp(r.Merged.At))
+	}
+	for _, key := range slices.Sorted(maps.Keys(r.Absorbed)) {
+		if a := r.Absorbed[key]; a.Into == r.Key {
+			s.printf("%s is a part of it, says %s %s\n", key, a.Source, stamp(a.At))
+		}
+	}
 	s.printf("\n")
 	t := tabwriter.NewWriter(s.out, 0, 4, 2, ' ', 0)
-	_, _ = fmt.Fprintln(t, "FIELD\tVALUE\tOWNER\tSAID BY\tAT")
+	_, _ = fmt.Fprintln(t, "FIELD\tVALUE\tWHY\tSAID BY\tAT")
 	for _, name := range slices.Sorted(maps.Keys(r.Fields)) {
-		f := r.Fields[name]
-		for i, v := range show(f.Value) {
-			if i == 0 {
-				_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", name, v, st.owner(r.Key.Entity, name), f.Source, stamp(f.At))
-				continue
-			}
-			_, _ = fmt.Fprintf(t, "\t%s\t\t\t\n", v)
-		}
+		explainField(t, name, r.Fields[name], st.owner(r.Key.Entity, name))
 	}
 	_ = t.Flush()
 	s.printf("\n")
@@ -83,6 +89,36 @@ func explain(s *session, st *store, r events.Record) {
 			}
 		}
 	}
+}
+
+// explainField prints a value, why it won, and what lost against it.
+func explainField(t io.Writer, name string, f events.Field, rule string) {
+	for i, v := range show(f.Value) {
+		if i == 0 {
+			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", name, v, why(f, rule), f.Source, stamp(f.At))
+			continue
+		}
+		_, _ = fmt.Fprintf(t, "\t%s\t\t\t\n", v)
+	}
+	verdict := "lost"
+	if rule == (hub.Rule{Kind: hub.Union}).String() {
+		verdict = "part"
+	}
+	for _, o := range f.Others {
+		_, _ = fmt.Fprintf(t, "\t%s\t%s\t%s\t%s\n", strings.Join(show(o.Value), "; "), verdict, o.Source, stamp(o.At))
+	}
+}
+
+// why says by which rule a value won. The rule is that of the policy as it is
+// now, where an owner is told by its name.
+func why(f events.Field, rule string) string {
+	if _, err := hub.ParseRule(rule); err == nil {
+		return rule
+	}
+	if f.Source == rule {
+		return "owner"
+	}
+	return "newest, for " + rule + " is silent"
 }
 
 // docKeys lists what the record has or wants anywhere.
@@ -104,6 +140,10 @@ func state(r events.Record, key string) string {
 	switch {
 	case d.Gone != nil:
 		return "deleted there"
+	case r.Merged != nil && wanted, len(r.Erased) > 0 && r.Deleted != nil && wanted:
+		return "left as it is"
+	case want.Contested:
+		return "contested"
 	case !wanted && known:
 		return "read only"
 	case !known || d.State == events.StateSeen:

@@ -27,7 +27,7 @@ func withTax(id string, minute int, tax string) events.Change {
 // outOfTime is a change at a moment that has no written form in UTC.
 func outOfTime(id string) events.Change {
 	c := change(crm, "company", events.EntityCompany, id, 1, named("poison"))
-	c.At = time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600))
+	c.At = time.Date(1, 1, 1, 0, 0, 0, 0, time.FixedZone("", 3600))
 	return c
 }
 

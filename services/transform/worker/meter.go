@@ -12,6 +12,8 @@ type Meter struct {
 	versions  *prometheus.CounterVec
 	conflicts *prometheus.CounterVec
 	reads     *prometheus.CounterVec
+	ahead     *prometheus.CounterVec
+	drifts    *prometheus.CounterVec
 }
 
 // NewMeter registers the counters.
@@ -21,6 +23,8 @@ func NewMeter(r prometheus.Registerer) *Meter {
 		versions:  telemetry.Counter(r, "record_versions_total", "New versions of golden records."),
 		conflicts: telemetry.Counter(r, "commit_retries_total", "Batches that were computed anew."),
 		reads:     telemetry.Counter(r, "objects_read_total", "Objects read to fill in announcements, by connection.", "connection"),
+		ahead:     telemetry.Counter(r, "source_times_ahead_total", "Changes whose source time was in the future and was set back, by connection.", "connection"),
+		drifts:    telemetry.Counter(r, "documents_contested_total", "Documents whose system keeps changing a value back, by connection.", "connection"),
 	}
 }
 
@@ -57,5 +61,17 @@ func (m *Meter) conflict() {
 func (m *Meter) read(connection string, n int) {
 	if m != nil {
 		m.reads.WithLabelValues(connection).Add(float64(n))
+	}
+}
+
+func (m *Meter) clockAhead(connection string) {
+	if m != nil {
+		m.ahead.WithLabelValues(connection).Inc()
+	}
+}
+
+func (m *Meter) contested(connection string) {
+	if m != nil {
+		m.drifts.WithLabelValues(connection).Inc()
 	}
 }

@@ -56,7 +56,11 @@ func (e *enricher) call(ctx context.Context, g *group, ids []string) (changes []
 			err = fault.New(fault.Internal, g.connection, "read: panic: %v", p)
 		}
 	}()
-	return e.w.Readers[g.connection].Read(ctx, g.object, ids)
+	changes, err = e.w.Readers[g.connection].Read(ctx, g.object, ids)
+	for i := range changes {
+		e.w.clamp(ctx, &changes[i], time.Now())
+	}
+	return changes, err
 }
 
 // origin is the trace that first announced the object.

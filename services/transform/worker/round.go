@@ -32,7 +32,9 @@ type change struct {
 	learnt []events.External // vendor objects whose record is known from now on
 	waits  []events.External // vendor objects whose record is not known
 	links  []events.Key      // records that it links to from now on
-	span   trace.Span
+	// contested are the documents whose systems insist on values of their own.
+	contested []string
+	span      trace.Span
 }
 
 const (
@@ -225,6 +227,8 @@ func (w *Worker) derive(ctx context.Context, c *change) (err error) {
 		return nil // what an earlier try learnt stays: it may have been stored
 	}
 	routed, wanted, failed := hub.Route(rec, w.Flows.For(c.key.Entity), again...)
+	routed, more, contested := hub.Reassert(routed, w.Flows.For(c.key.Entity), hub.DriftIn(c.before.rec, rec, facts))
+	wanted, c.contested = append(wanted, more...), contested
 	if !c.dirty {
 		if len(wanted) == 0 && len(failed) == 0 {
 			return nil // asked to route again, with nothing new in it

@@ -101,6 +101,7 @@ func (w *Worker) decode(ctx context.Context, m bus.Delivered) (*unit, error) {
 	if !c.Entity.Known() {
 		return nil, fault.New(fault.Malformed, "transform", "event %s: %q is no entity", h.ID, c.Entity)
 	}
+	w.clamp(ctx, c, m.Time)
 	if c.Signal && w.Readers[c.Connection] != nil {
 		w.enrich.announce(m, f)
 		return nil, nil //nolint:nilnil // the enricher has it now

@@ -62,6 +62,7 @@ type Worker struct {
 	// lanes commit changes side by side.
 	lanes  [laneCount]chan []*change
 	puller *bus.Puller
+	ahead  sync.Map // connection → whether its clock was reported
 	cache  *lru.Cache[string, cached]
 	alias  *lru.Cache[events.External, events.Key]
 	// moved holds the record that each was merged into; the zero Key where none

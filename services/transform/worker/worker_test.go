@@ -39,7 +39,7 @@ const (
 	tick = 5 * time.Millisecond
 )
 
-var t0 = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+var t0 = time.Date(2020, 11, 23, 9, 0, 0, 0, time.UTC)
 
 func kinds() map[string]connector.Kind {
 	return map[string]connector.Kind{
@@ -94,6 +94,8 @@ type rig struct {
 	t   *testing.T
 	bus *bus.Bus
 	set *mapping.Set
+	// policy is that of the workers; change it before worker.
+	policy hub.Policy
 }
 
 func newRig(t *testing.T) *rig {
@@ -111,7 +113,7 @@ func newRig(t *testing.T) *rig {
 	}
 	set, err := mapping.Compile(files(flows), targets)
 	require.NoError(t, err)
-	return &rig{t: t, bus: b, set: set}
+	return &rig{t: t, bus: b, set: set, policy: hub.Policy{Hub: crm}}
 }
 
 func files(text string) []mapping.File {
@@ -126,7 +128,7 @@ func files(text string) []mapping.File {
 func (r *rig) worker(readers map[string]connector.Reader) *worker.Worker {
 	r.t.Helper()
 	w, err := worker.New(r.t.Context(), worker.Config{
-		Tenant: tenant, Kinds: kinds(), Flows: r.set, Policy: hub.Policy{Hub: crm},
+		Tenant: tenant, Kinds: kinds(), Flows: r.set, Policy: r.policy,
 		Quiet: 100 * time.Millisecond, MaxWait: time.Second,
 	}, worker.Deps{
 		Bus: r.bus, Readers: readers, Log: slog.New(slog.DiscardHandler), Tracer: noop.NewTracerProvider().Tracer(""),

@@ -1,0 +1,127 @@
+package hub
+
+import (
+	"slices"
+	"time"
+
+	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/mapping"
+)
+
+// Drift is what a system was just seen to hold against the record's own
+// values.
+type Drift struct {
+	At     time.Time
+	Fields []string
+}
+
+// DriftIn compares what the facts say with what the record holds after them.
+// A system drifts when it changes, in an object that it was told of, a field
+// whose value it has no say in: another one owns it, the first word on it
+// stands, it is a union, or the system is only written to. The result is by
+// DocKey.
+func DriftIn(before, after events.Record, facts []Fact) map[string]Drift {
+	var found map[string]Drift
+	for _, f := range facts {
+		c := f.Change
+		if c == nil || c.Entity != after.Key.Entity || len(c.Fields) == 0 {
+			continue
+		}
+		key := c.External().DocKey()
+		doc := after.Docs[key]
+		if doc.Told == "" || doc.Event != f.ID || doc.ID != c.ID { // it was not written, or more is known of it
+			continue
+		}
+		d := Drift{At: c.At}
+		for name, v := range c.Fields {
+			if equalJSON(after.Fields[name].Value, v) || c.Snapshot && !moved(before.Docs[key], doc, name, f.ID) {
+				continue
+			}
+			d.Fields = append(d.Fields, name)
+		}
+		if len(d.Fields) == 0 {
+			continue
+		}
+		if found == nil {
+			found = map[string]Drift{}
+		}
+		slices.Sort(d.Fields)
+		found[key] = d
+	}
+	return found
+}
+
+// moved reports whether an event was the first to see a value that is not the
+// one before. The first sight of all of an object that was written is no drift:
+// vendors write things in their own way.
+func moved(before, after events.Doc, field, event string) bool {
+	last, known := before.Seen[field]
+	now := after.Seen[field]
+	return known && now.Event == event && !equalJSON(last.Value, now.Value)
+}
+
+// A system that changes a value back each time it is written would otherwise
+// be written to for ever.
+const (
+	// driftTries is how often in a row a document is written back at once.
+	driftTries = 3
+	// driftWait is the pause after that; it doubles each time.
+	driftWait = time.Hour
+	// driftPeace is how long a system must leave the value alone to be trusted
+	// again, and the longest pause.
+	driftPeace = 24 * time.Hour
+)
+
+// Reassert publishes the documents of systems that drift again, with the
+// reason drift, where a flow is made of the field. It does so less and less
+// often where a system insists on its own value, and then returns the document
+// key in contested, once.
+func Reassert(r events.Record, flows []*mapping.Flow, drift map[string]Drift) (events.Record, []events.Desired, []string) {
+	var wanted []events.Desired
+	var contested []string
+	for _, f := range flows {
+		d, ok := drift[f.DocKey()]
+		if !ok || !slices.ContainsFunc(d.Fields, f.Reads) {
+			continue
+		}
+		want := r.Wanted[f.DocKey()]
+		if want.Hash != r.Docs[f.DocKey()].Told { // a newer document is on its way
+			continue
+		}
+		doc, _, err := route(&r, f)
+		if err != nil || doc.Hash != want.Hash || doc.Op != events.DesiredUpsert {
+			continue
+		}
+		next, again := insist(want, d.At)
+		if next.Contested && !want.Contested {
+			contested = append(contested, f.DocKey())
+		}
+		if next == want {
+			continue
+		}
+		if r.Wanted[f.DocKey()] = next; again {
+			doc.Reason = reasonDrift
+			wanted = append(wanted, doc)
+		}
+	}
+	return r, wanted, contested
+}
+
+const reasonDrift = "drift"
+
+// insist decides whether a document is written back now, and counts that.
+func insist(w events.Want, at time.Time) (next events.Want, again bool) {
+	if at.Sub(w.DriftAt) > driftPeace {
+		w.Drifts, w.Contested = 0, false
+	}
+	if w.Drifts >= driftTries {
+		w.Contested = true
+		wait := min(driftWait<<min(w.Drifts-driftTries, 5), driftPeace)
+		if at.Sub(w.DriftAt) < wait {
+			return w, false
+		}
+	}
+	w.Drifts++
+	w.DriftAt = at
+	return w, true
+}
