@@ -82,8 +82,8 @@ func paid(t *testing.T, s *demo.Sandboxes, deal string) {
 	await(t, "deal "+deal+" is paid everywhere", func() bool {
 		p := s.HubSpot.Deal(deal)
 		return p["spoke_payment_status"] == "paid" && p["spoke_sync_state"] == "synced" &&
-			len(s.NetSuite.Payments()) >= len(s.Stripe.Counts().Effects["invoice_payment created"]) &&
-			len(s.QuickBooks.Payments()) >= len(s.Stripe.Counts().Effects["invoice_payment created"])
+			len(s.NetSuite.Payments()) >= len(s.Stripe.Counts().Effects["payment_intent created"]) &&
+			len(s.QuickBooks.Payments()) >= len(s.Stripe.Counts().Effects["payment_intent created"])
 	})
 }
 
@@ -108,7 +108,7 @@ func madeOnce(t *testing.T, s *demo.Sandboxes, deals, companies []string) {
 		orders = append(orders, dealKey(deals[i]))
 		customers = append(customers, "spoke-company-"+companies[i])
 	}
-	for id := range s.Stripe.Counts().Effects["invoice_payment created"] {
+	for id := range s.Stripe.Counts().Effects["payment_intent created"] {
 		payments = append(payments, "spoke-payment-stripe-"+id)
 	}
 	require.Len(t, payments, len(deals))

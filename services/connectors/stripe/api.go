@@ -16,6 +16,10 @@ import (
 type api struct {
 	rest    rest.Client
 	account string // expected acct_…, or empty
+	version string
+	// context is the account that calls with an organization's or a platform's
+	// key are for; empty for an account's own key.
+	context string
 	// owner is part of every idempotency key: several tenants may share an
 	// account.
 	owner string
@@ -40,7 +44,10 @@ func (bearer) Renew(context.Context) bool { return false }
 func (a *api) call(ctx context.Context, op, method, path string, form url.Values, key string) (rest.Request, *rest.Response, error) {
 	r := rest.Request{
 		Op: "stripe: " + op, Method: method, Path: path, Safe: true,
-		Header: http.Header{"Stripe-Version": {Version}},
+		Header: http.Header{"Stripe-Version": {a.version}},
+	}
+	if a.context != "" {
+		r.Header.Set("Stripe-Context", a.context)
 	}
 	switch {
 	case method == http.MethodPost:
@@ -136,6 +143,12 @@ const (
 	maxPages = 200
 )
 
+// listPage is one page of a list.
+type listPage struct {
+	Data    []json.RawMessage `json:"data"`
+	HasMore bool              `json:"has_more"`
+}
+
 // list reads the objects of a list, newest first, until visit returns false.
 func (a *api) list(ctx context.Context, op, path string, query url.Values, visit func(json.RawMessage) (more bool, err error)) error {
 	q := url.Values{}
@@ -148,10 +161,7 @@ func (a *api) list(ctx context.Context, op, path string, query url.Values, visit
 		if err != nil {
 			return err
 		}
-		page, err := decode[struct {
-			Data    []json.RawMessage `json:"data"`
-			HasMore bool              `json:"has_more"`
-		}](op, raw)
+		page, err := decode[listPage](op, raw)
 		if err != nil {
 			return err
 		}

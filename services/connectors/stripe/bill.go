@@ -10,6 +10,8 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/connector"
 )
 
+const invoicesPath = "/v1/invoices"
+
 // maxLines is how many items Stripe allows on an invoice.
 const maxLines = 250
 

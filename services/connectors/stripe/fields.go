@@ -186,3 +186,26 @@ func holds(raw json.RawMessage, form url.Values) bool {
 	}
 	return true
 }
+
+// required returns a text that a document must have.
+func (f fields) required(name string) (string, error) {
+	text, _, err := f.text(name)
+	if err == nil && text == "" {
+		err = f.refuse(name, "is missing").WithHint("fill in the value at its source, or map another one")
+	}
+	return text, err
+}
+
+// whole returns a whole number from 0 to most, or other when the document does
+// not speak of it.
+func (f fields) whole(name string, other, most int) (int, error) {
+	d, ok, err := f.decimal(name)
+	if err != nil || !ok {
+		return other, err
+	}
+	n, err := d.Int64()
+	if err != nil || n < 0 || n > int64(most) {
+		return 0, f.refuse(name, "want a whole number from 0 to %d", most)
+	}
+	return int(n), nil
+}

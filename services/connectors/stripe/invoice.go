@@ -1,7 +1,6 @@
 package stripe
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -31,9 +30,53 @@ type invoice struct {
 	DueDate         int64                `json:"due_date"`
 	EffectiveAt     int64                `json:"effective_at"`
 	HostedURL       string               `json:"hosted_invoice_url"`
-	Transitions     struct {
+	Memo            string               `json:"description"`
+	Taxes           []struct {
+		Amount int64 `json:"amount"`
+	} `json:"total_taxes"`
+	Lines struct {
+		Data    []invoiceLine `json:"data"`
+		HasMore bool          `json:"has_more"`
+	} `json:"lines"`
+	Transitions struct {
 		FinalizedAt int64 `json:"finalized_at"`
 	} `json:"status_transitions"`
+}
+
+// invoiceLine is one position of an invoice as Stripe shows it.
+type invoiceLine struct {
+	identity
+	Amount      int64           `json:"amount"`
+	Currency    string          `json:"currency"`
+	Description string          `json:"description"`
+	Quantity    *events.Decimal `json:"quantity_decimal"`
+	Whole       *events.Decimal `json:"quantity"`
+	Pricing     struct {
+		UnitAmount *events.Decimal `json:"unit_amount_decimal"`
+		Details    struct {
+			Product string `json:"product"`
+		} `json:"price_details"`
+	} `json:"pricing"`
+}
+
+func (l invoiceLine) line(s speaker) (events.Line, error) {
+	amount, err := fromMinor(l.Amount, l.Currency)
+	if err != nil {
+		return events.Line{}, err
+	}
+	out := events.Line{ID: l.ID, Name: l.Description, Amount: amount, Quantity: events.DecimalFromInt(1)}
+	for _, q := range []*events.Decimal{l.Whole, l.Quantity} {
+		if q != nil {
+			out.Quantity = *q
+		}
+	}
+	if l.Pricing.Details.Product != "" {
+		out.Product = s.link(objectProduct, l.Pricing.Details.Product)
+	}
+	if l.Pricing.UnitAmount != nil {
+		out.Price, err = fromMinorDecimal(*l.Pricing.UnitAmount, l.Currency)
+	}
+	return out, err
 }
 
 // voidedByUs reports that Spoke voided it, or was about to, so that another
@@ -76,44 +119,30 @@ func (i invoice) result(effect events.Effect) connector.Result {
 	return r
 }
 
-func (s speaker) invoice(raw json.RawMessage, at time.Time) (events.Change, error) {
-	var i invoice
-	if err := json.Unmarshal(raw, &i); err != nil {
-		return events.Change{}, fmt.Errorf("invoice: %w", err)
-	}
-	return s.invoiceChange(i, at)
-}
-
 func (s speaker) invoiceChange(i invoice, at time.Time) (events.Change, error) {
 	f, err := i.seen()
 	if err != nil {
-		return events.Change{}, fmt.Errorf("invoice: %w", err)
+		return events.Change{}, unknownAmount("invoice", err)
 	}
-	f.Set("company", s.customerLink(i))
+	f.Set("company", s.link(objectCustomer, i.Customer.ID))
+	f.Set("memo", i.Memo)
+	tax := int64(0)
+	for _, t := range i.Taxes {
+		tax += t.Amount
+	}
+	if m, err := fromMinor(tax, i.Currency); err == nil {
+		f.Set("tax", m)
+	}
+	if recordOf(i.Metadata).IsZero() && len(i.Lines.Data) > 0 {
+		lines := make([]events.Line, len(i.Lines.Data))
+		for n, l := range i.Lines.Data {
+			if lines[n], err = l.line(s); err != nil {
+				return events.Change{}, unknownAmount("lines", err)
+			}
+		}
+		f.Set("lines", lines)
+	}
 	c := s.snapshot(objectInvoice, events.EntityInvoice, i.identity, at, f)
 	c.Number, c.URL = i.Number, i.HostedURL
 	return c, nil
-}
-
-func (s speaker) customerLink(i invoice) events.Link {
-	if i.Customer.ID == "" {
-		return events.Link{}
-	}
-	return events.Link{Connection: s.connection, Object: objectCustomer, ID: i.Customer.ID}
-}
-
-// rank orders the states of an invoice by its life.
-func rank(status string) int {
-	switch status {
-	case statusOpen:
-		return 1
-	case statusUncollectible:
-		return 2
-	case statusPaid:
-		return 3
-	case statusVoid:
-		return 4
-	default:
-		return 0
-	}
 }

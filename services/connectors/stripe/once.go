@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -117,4 +118,34 @@ func (a *api) since(doc connector.Document) string {
 		first = doc.First
 	}
 	return strconv.FormatInt(first.Add(-lookBack).Unix(), 10)
+}
+
+// shortSum names a content.
+func shortSum(content string) string {
+	sum := sha256.Sum256([]byte(content))
+	return hex.EncodeToString(sum[:12])
+}
+
+// clone copies a form.
+func clone(form url.Values) url.Values {
+	out := make(url.Values, len(form))
+	for name, v := range form {
+		out[name] = v
+	}
+	return out
+}
+
+// onlyMetadata keeps what can be set of an object at any time.
+func onlyMetadata(form url.Values) url.Values {
+	out := url.Values{}
+	for name, v := range form {
+		if strings.HasPrefix(name, "metadata[") {
+			out[name] = v
+		}
+	}
+	return out
+}
+
+func hasPrefix(id string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(id, p) })
 }

@@ -21,9 +21,15 @@ type listPrice struct {
 // price is Stripe's.
 type price struct {
 	identity
-	Currency  string `json:"currency"`
-	Active    bool   `json:"active"`
-	LookupKey string `json:"lookup_key"`
+	Currency  string               `json:"currency"`
+	Active    bool                 `json:"active"`
+	LookupKey string               `json:"lookup_key"`
+	Nickname  string               `json:"nickname"`
+	Product   expandable[identity] `json:"product"`
+	Recurring *struct {
+		Interval string `json:"interval"`
+		Count    int64  `json:"interval_count"`
+	} `json:"recurring"`
 	// UnitAmount is absent where the amount depends on the quantity.
 	UnitAmount *events.Decimal `json:"unit_amount_decimal"`
 }

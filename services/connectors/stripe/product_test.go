@@ -1,6 +1,7 @@
 package stripe_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
@@ -9,23 +10,36 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/connectors/stripe"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/fault"
 )
 
 // post makes a call as a person in Stripe's dashboard would cause it.
-func (b *bundle) post(t testing.TB, path, form string) {
+func (b *bundle) post(t testing.TB, path, form string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url+path, strings.NewReader(form))
+	return b.byHand(t, http.MethodPost, path, form)
+}
+
+// byHand makes any call and returns the id in the answer.
+func (b *bundle) byHand(t testing.TB, method, path, form string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, b.url+path, strings.NewReader(form))
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "Bearer "+testKey)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Stripe-Version", stripe.Version)
 	resp, err := b.wire.real.RoundTrip(req)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, resp.Body.Close()) }()
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, resp.StatusCode, "%s", body)
+	var made struct {
+		ID string `json:"id"`
+	}
+	require.NoError(t, json.Unmarshal(body, &made))
+	return made.ID
 }
 
 func (b *bundle) voidByHand(t testing.TB, id string) {

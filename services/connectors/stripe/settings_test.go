@@ -29,6 +29,11 @@ func TestSettings(t *testing.T) {
 		}, want: []string{"url:", "key: is missing", "webhook_secrets: at least one", "account:", "days_until_due:"}},
 		{name: "publishable key", change: func(s *stripe.Settings) { s.Key = secret.New("pk_test_x") }, want: []string{"key:"}},
 		{name: "organization key", change: func(s *stripe.Settings) { s.Key = secret.New("sk_org_live_x") }, want: []string{"organization"}},
+		{name: "organization key for an account", change: func(s *stripe.Settings) {
+			s.Key, s.Shared, s.Account = secret.New("sk_org_live_x"), true, "acct_1"
+		}},
+		{name: "shared without account", change: func(s *stripe.Settings) { s.Shared = true }, want: []string{"account: is missing"}},
+		{name: "version", change: func(s *stripe.Settings) { s.Version = "newest" }, want: []string{"version: want one of Stripe's"}},
 		{name: "sandbox key in live mode", change: func(s *stripe.Settings) { s.Livemode = &yes }, want: []string{"livemode is true"}},
 		{name: "live key in a sandbox", change: func(s *stripe.Settings) {
 			s.Key, s.Livemode = secret.New("sk_live_x"), &no

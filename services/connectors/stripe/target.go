@@ -2,7 +2,10 @@ package stripe
 
 import (
 	"context"
+	"maps"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
@@ -19,9 +22,16 @@ type writer interface {
 
 // target implements connector.Target.
 type target struct {
-	customers customers
-	products  products
-	invoices  invoices
+	api     *api
+	writers map[string]writer
+}
+
+func newTarget(a *api, say speaker, daysUntilDue int) *target {
+	return &target{a, map[string]writer{
+		objectCustomer: customers{a}, objectProduct: products{a}, objectPrice: ownPrices{a}, objectInvoice: invoices{a, daysUntilDue},
+		objectSubscription: subscriptions(a, say, daysUntilDue), objectQuote: quotes(a, daysUntilDue), objectPaymentLink: paymentLinks(a),
+		objectPayment: received{a}, objectRefund: refunds(a), objectCreditNote: creditNotes(a),
+	}}
 }
 
 // BatchSize implements connector.Target: Stripe's API takes one object a call.
@@ -66,24 +76,18 @@ func (t *target) Find(ctx context.Context, doc connector.Document) (connector.Re
 }
 
 func (t *target) writer(doc connector.Document) (writer, error) {
-	switch doc.Object {
-	case objectCustomer:
-		return t.customers, nil
-	case objectProduct:
-		return t.products, nil
-	case objectInvoice:
-		return t.invoices, nil
-	default:
-		return nil, fault.New(fault.Rejected, "stripe: apply document", "object %q can't be written", doc.Object).
-			WithHint("writable are customer, product and invoice")
+	if w, ok := t.writers[doc.Object]; ok {
+		return w, nil
 	}
+	return nil, fault.New(fault.Rejected, "stripe: apply document", "object %q can't be written", doc.Object).
+		WithHint("writable are " + strings.Join(slices.Sorted(maps.Keys(t.writers)), ", "))
 }
 
 // Check implements connector.Target. Reading the account needs a permission
 // that a restricted key can do without, so it is read only to be compared.
 func (t *target) Check(ctx context.Context) error {
-	a := t.customers.api
-	if a.account == "" {
+	a := t.api
+	if a.account == "" || a.context != "" { // a shared key's own account is another one
 		_, err := a.do(ctx, "check the key", "GET", "/v1/customers", url.Values{"limit": {"1"}})
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,12 +13,17 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/fault"
 )
 
-// webhooks implements connector.Webhooks for snapshot and thin events.
+// webhooks implements connector.Webhooks for snapshot and thin events. Of
+// either only the name of the object is used, and the object is read: events
+// arrive in any order, their time has whole seconds, their content is of the
+// version that the endpoint was made with, and the same change may come as a
+// snapshot and as a thin event. What is read is right whatever came first.
 type webhooks struct {
 	speaker
 	secrets  [][]byte
 	now      func() time.Time
 	account  string
+	shared   bool
 	livemode *bool
 }
 
@@ -28,7 +34,8 @@ type notice struct {
 	Type     string          `json:"type"`
 	Created  json.RawMessage `json:"created"`
 	Livemode *bool           `json:"livemode"`
-	Account  string          `json:"account"` // of events from a Connect platform's endpoint
+	Account  string          `json:"account"` // of events of a Connect platform's accounts
+	Context  string          `json:"context"` // of an organization's; its last part is the account
 	Data     struct {
 		Object json.RawMessage `json:"object"`
 	} `json:"data"`
@@ -49,7 +56,7 @@ const (
 func (w *webhooks) Decode(d connector.Delivery) ([]events.Event, error) {
 	var n notice
 	if err := json.Unmarshal(d.Body, &n); err != nil {
-		return nil, malformed("", "event: %w", err)
+		return nil, malformed("", "event: %w", err).WithHint("what stands between Stripe and Spoke must pass the body on as it is")
 	}
 	if n.ID == "" || n.Type == "" {
 		return nil, malformed("id", "event has no id or no type")
@@ -58,43 +65,55 @@ func (w *webhooks) Decode(d connector.Delivery) ([]events.Event, error) {
 	if err != nil {
 		return nil, malformed("created", "event %s: %w", n.ID, err)
 	}
-	if !w.concerns(n) {
-		return nil, nil
+	if ours, err := w.concerns(n); err != nil || !ours {
+		return nil, err
 	}
-	var c events.Change
-	var ok bool
-	switch n.Object {
-	case styleSnapshot:
-		c, ok, err = w.snapshotOf(n, at)
-	case styleThin:
-		c, ok = w.signalOf(n, at)
-	default:
-		err = fmt.Errorf("object %q is no event", n.Object)
-	}
+	about, err := n.about()
 	if err != nil {
 		return nil, malformed("data.object", "event %s: %w", n.ID, err)
 	}
-	if !ok {
-		return nil, nil
+	out := make([]events.Event, 0, len(about))
+	for i, t := range about {
+		if t.id == "" {
+			return nil, malformed("data.object.id", "event %s: the object has no id", n.ID)
+		}
+		id := n.ID
+		if i > 0 {
+			id += "." + strconv.Itoa(i)
+		}
+		out = append(out, events.NewChange(KindName, id, w.signal(t, at)))
 	}
-	if c.ID == "" {
-		return nil, malformed("data.object.id", "event %s: the object has no id", n.ID)
-	}
-	return []events.Event{events.NewChange(KindName, n.ID, c)}, nil
+	return out, nil
 }
 
-func malformed(field, format string, args ...any) error {
+func malformed(field, format string, args ...any) *fault.Error {
 	return fault.New(fault.Malformed, "stripe: decode webhook", format, args...).WithField(field)
 }
 
 // concerns reports whether the event is of this connection's account and
-// mode. An endpoint of a platform gets those of all its accounts, and a live
-// one test events as well.
-func (w *webhooks) concerns(n notice) bool {
-	if w.livemode != nil && n.Livemode != nil && *w.livemode != *n.Livemode {
-		return false
+// mode. The endpoint of a platform or an organization gets those of all its
+// accounts, and a live one of a platform test events as well: they are left
+// out. At an account's own endpoint they are a mistake, which is told.
+func (w *webhooks) concerns(n notice) (bool, error) {
+	account := n.Account
+	if account == "" {
+		account = n.Context[strings.LastIndexByte(n.Context, '/')+1:]
 	}
-	return w.account == "" || n.Account == "" || n.Account == w.account
+	if w.account != "" && account != "" && account != w.account {
+		if w.shared {
+			return false, nil
+		}
+		return false, malformed("account", "event %s is of the account %s, this connection is of %s", n.ID, clean(account), w.account).
+			WithHint("correct the account of the connection or the URL of the endpoint; or set shared: true where an endpoint serves several accounts")
+	}
+	if w.livemode != nil && n.Livemode != nil && *w.livemode != *n.Livemode {
+		if w.shared {
+			return false, nil
+		}
+		return false, malformed("livemode", "event %s has livemode %t, this connection is of the other mode", n.ID, *n.Livemode).
+			WithHint("let the endpoint of each mode call a connection of its own")
+	}
+	return true, nil
 }
 
 // time reads when the event was made: Unix seconds, or RFC 3339 in a thin one.
@@ -121,108 +140,10 @@ func checkTime(t time.Time) (time.Time, error) {
 	return t.UTC(), nil
 }
 
-// within places an event inside its second. Stripe's time has whole seconds,
-// and an invoice is often finalized and paid within one; the events arrive in
-// any order. The milliseconds, which Stripe leaves open, carry the order of
-// the states instead, so that the later state of a life wins.
-func within(at time.Time, order int) time.Time {
-	return at.Truncate(time.Second).Add(time.Duration(order) * time.Millisecond)
-}
-
-// last is after all states of an object.
-const last = 999
-
-// snapshotOf reads an event that carries its object. ok is false for what
-// Spoke does not use.
-func (w *webhooks) snapshotOf(n notice, at time.Time) (c events.Change, ok bool, err error) {
-	family, verb, _ := strings.Cut(n.Type, ".")
-	switch {
-	case strings.Contains(verb, "."), verb == "upcoming", verb == "will_be_due":
-		return c, false, nil // customer.subscription.…, and notes of what does not exist yet
-	case family != objectCustomer && family != objectProduct && family != objectPrice &&
-		family != objectInvoice && family != objectInvoicePayment:
-		return c, false, nil
-	}
-	var id identity
-	if err := json.Unmarshal(n.Data.Object, &id); err != nil {
-		return c, false, fmt.Errorf("%s: %w", family, err)
-	}
-	if id.Object != family {
-		return c, false, fmt.Errorf("a %s where a %s is due", id.Object, family)
-	}
-	if verb == "deleted" && family != objectPrice {
-		return w.gone(family, id.ID, within(at, last))
-	}
-	switch family {
-	case objectCustomer:
-		c, err = w.customer(n.Data.Object, at)
-	case objectProduct:
-		c, err = w.product(n.Data.Object, at)
-	case objectPrice:
-		return w.priceOf(n, at)
-	case objectInvoice:
-		if c, err = w.invoice(n.Data.Object, at); err == nil {
-			c.At = within(at, rank(c.Fields.Text("status")))
-		}
-	default:
-		// The event does not say who paid: the payment is read.
-		c = w.signal(objectInvoicePayment, events.EntityPayment, id.ID, at)
-	}
-	return c, err == nil, err
-}
-
-// priceOf says that the price's product changed.
-func (w *webhooks) priceOf(n notice, at time.Time) (events.Change, bool, error) {
-	var p struct {
-		Product expandable[identity] `json:"product"`
-	}
-	if err := json.Unmarshal(n.Data.Object, &p); err != nil {
-		return events.Change{}, false, fmt.Errorf("price: %w", err)
-	}
-	c := w.signal(objectProduct, events.EntityProduct, p.Product.ID, at)
-	c.Properties = []string{"price"}
-	return c, true, nil
-}
-
-// signalOf reads a thin event, which only names its object.
-func (w *webhooks) signalOf(n notice, at time.Time) (events.Change, bool) {
-	if n.Related == nil {
-		return events.Change{}, false
-	}
-	entity, ok := entityOf(n.Related.Type)
-	family, verb, _ := strings.Cut(strings.TrimPrefix(n.Type, "v1."), ".")
-	if !ok || family != n.Related.Type || strings.Contains(verb, ".") {
-		return events.Change{}, false
-	}
-	if verb == "deleted" {
-		return w.deleted(n.Related.Type, entity, n.Related.ID, within(at, last)), true
-	}
-	return w.signal(n.Related.Type, entity, n.Related.ID, at), true
-}
-
-func (w *webhooks) gone(object, id string, at time.Time) (events.Change, bool, error) {
-	entity, ok := entityOf(object)
-	return w.deleted(object, entity, id, at), ok, nil
-}
-
-func (s speaker) signal(object string, entity events.Entity, id string, at time.Time) events.Change {
+// signal says that an object changed.
+func (s speaker) signal(t thing, at time.Time) events.Change {
 	return events.Change{
-		Connection: s.connection, Object: object, Entity: entity, ID: id,
+		Connection: s.connection, Object: t.object, Entity: entityOf(t.object), ID: t.id,
 		Op: events.OpChanged, At: at.UTC(), Signal: true,
-	}
-}
-
-func entityOf(object string) (events.Entity, bool) {
-	switch object {
-	case objectCustomer:
-		return events.EntityCompany, true
-	case objectProduct:
-		return events.EntityProduct, true
-	case objectInvoice:
-		return events.EntityInvoice, true
-	case objectInvoicePayment:
-		return events.EntityPayment, true
-	default:
-		return "", false
 	}
 }

@@ -44,6 +44,10 @@ type Options struct {
 	WebhookURL string
 	// WebhookSecret signs them.
 	WebhookSecret string
+	// Thin also posts the thin twin of every event.
+	Thin bool
+	// Currencies that the account takes; empty means all of Stripe's.
+	Currencies []string
 	// StateFile keeps the objects over a restart.
 	StateFile string
 	// PublicURL is the base of hosted invoice pages; by default the host that
@@ -119,6 +123,12 @@ func (b *Box) routes() {
 	b.itemRoutes()
 	b.invoiceRoutes()
 	b.paymentRoutes()
+	b.recordRoutes()
+	b.refundRoutes()
+	b.creditRoutes()
+	b.subscriptionRoutes()
+	b.quoteRoutes()
+	b.linkRoutes()
 	b.eventRoutes()
 	b.op("get account", "GET /v1/account", nil, func(*call) (any, *problem) {
 		return map[string]any{"id": b.opt.Account, "object": "account", "country": "US", "default_currency": "usd"}, nil
@@ -143,5 +153,8 @@ func (b *Box) dump() map[string]any {
 		"customer": toMap(b.state.Customers.Rows), "product": toMap(b.state.Products.Rows),
 		"price": toMap(b.state.Prices.Rows), "invoiceitem": toMap(b.state.Items.Rows), "invoice": invoices,
 		"invoice_payment": toMap(b.state.Payments.Rows), "payment_intent": toMap(b.state.Intents.Rows),
+		"refund": toMap(b.state.Refunds.Rows), "dispute": toMap(b.state.Disputes.Rows), "credit_note": toMap(b.state.Credits.Rows),
+		"subscription": toMap(b.state.Subs.Rows), "quote": toMap(b.state.Quotes.Rows), "payment_link": toMap(b.state.Links.Rows),
+		"payment_record": toMap(b.state.Records.Rows),
 	}
 }

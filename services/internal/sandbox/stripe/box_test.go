@@ -75,6 +75,7 @@ func (c *client) call(method, path, form string, header ...string) answer {
 	require.NoError(c.t, err)
 	req.Header.Set("Authorization", "Bearer "+stripebox.DefaultKey)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Stripe-Version", "2026-08-26.dahlia")
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}

@@ -73,8 +73,13 @@ func (b *Box) admit(w http.ResponseWriter, r *http.Request) *problem {
 	if subtle.ConstantTimeCompare([]byte(key), []byte(b.opt.Key)) != 1 {
 		return &problem{Status: http.StatusUnauthorized, Message: "Invalid API Key provided: " + masked(key)}
 	}
-	if v := r.Header.Get("Stripe-Version"); v != "" && !versionForm.MatchString(v) {
+	// Stripe falls back on the account's version; the sandbox wants callers to
+	// say which they were written for.
+	if v := r.Header.Get("Stripe-Version"); !versionForm.MatchString(v) {
 		return &problem{Message: "Invalid Stripe API version: " + v}
+	}
+	if at := r.Header.Get("Stripe-Context"); at != "" && at != b.opt.Account {
+		return &problem{Status: http.StatusForbidden, Code: "account_invalid", Message: "The provided key does not have access to account '" + at + "'."}
 	}
 	if !b.limit.AllowN(b.opt.Now(), 1) {
 		withReason(w)

@@ -38,8 +38,12 @@ func (b *Box) eventRoutes() {
 	filters := params{"type": {kind: text}, "types": {kind: list}, "delivery_success": {kind: boolean}}
 	b.op("list events", "GET /v1/events", paging(filters), func(c *call) (any, *problem) {
 		types := c.form.list("types")
+		if len(types) > 20 {
+			return nil, invalid("types", "", "You can only specify up to 20 types.")
+		}
+		oldest := b.now() - 30*day
 		match := func(e *event) bool {
-			return (!c.form.has("type") || c.form.is("type", e.Type)) && (len(types) == 0 || slices.Contains(types, e.Type))
+			return e.Created >= oldest && (!c.form.has("type") || c.form.is("type", e.Type)) && (len(types) == 0 || slices.Contains(types, e.Type))
 		}
 		return pageOf(c, &b.state.Events, match, func(e *event) any { return e })
 	})
@@ -60,6 +64,24 @@ func (b *Box) tell(kind string, v any, previous map[string]any) {
 		b.state.Events.remove(b.state.Events.Order[0])
 	}
 	if body, err := json.Marshal(e); err == nil {
+		b.hook.Send(body)
+	}
+	b.tellThin(e)
+}
+
+// tellThin posts the thin twin of an event, which names its object and no more.
+func (b *Box) tellThin(e *event) {
+	if !b.opt.Thin {
+		return
+	}
+	kind, _ := e.Data.Object["object"].(string)
+	id, _ := e.Data.Object["id"].(string)
+	body, err := json.Marshal(map[string]any{
+		"id": newID("evt_test"), "object": "v2.core.event", "type": "v1." + e.Type, "livemode": e.Livemode,
+		"created": b.opt.Now().UTC().Format("2006-01-02T15:04:05.000Z"), "context": b.opt.Account,
+		"related_object": map[string]any{"id": id, "type": kind, "url": "/v1/" + kind + "s/" + id},
+	})
+	if err == nil {
 		b.hook.Send(body)
 	}
 }

@@ -23,6 +23,7 @@ const (
 	metadata // free names
 	object   // of fields
 	list     // of texts
+	rows     // a list of objects, by number
 	span     // a Unix time, or gt, gte, lt, lte
 )
 
@@ -114,6 +115,23 @@ func parseForm(raw string, spec params) (form, *problem) {
 	return f, nil
 }
 
+// row returns the form of one object of a list; false at the end of the list.
+func (f form) row(name string, i int) (form, bool) {
+	prefix := name + "[" + strconv.Itoa(i) + "]["
+	out := form{values: map[string]string{}, lists: map[string][]string{}}
+	for full, v := range f.values {
+		if rest, ok := strings.CutPrefix(full, prefix); ok {
+			// "price_data][currency]" becomes "price_data[currency]"
+			first, deep, nested := strings.Cut(rest, "]")
+			if nested && deep != "" {
+				first += deep
+			}
+			out.values[first] = v
+		}
+	}
+	return out, len(out.values) > 0
+}
+
 // find returns the description of the parameter at a path.
 func (spec params) find(path []string) (param, bool) {
 	p, ok := spec[path[0]]
@@ -132,6 +150,11 @@ func (spec params) find(path []string) (param, bool) {
 		return param{kind: clearable, max: 500}, len(path) == 2 && path[1] != ""
 	case list:
 		return p, len(path) == 2
+	case rows:
+		if n, err := strconv.Atoi(path[1]); err != nil || n < 0 || n > 100 || len(path) < 3 {
+			return p, false
+		}
+		return p.fields.find(path[2:])
 	case span:
 		return param{kind: unixtime}, len(path) == 2 && slices.Contains([]string{"gt", "gte", "lt", "lte"}, path[1])
 	default:
@@ -169,7 +192,7 @@ func (p param) check(name, value string) *problem {
 		}
 	case metadata:
 		return invalid(name, "parameter_invalid_string", "Invalid object")
-	case object:
+	case object, rows:
 		return invalid(name, "", "Invalid object")
 	default: // texts need no more than their length
 	}

@@ -2,7 +2,9 @@ package stripebox
 
 import (
 	"fmt"
+	"math/big"
 	"net/http"
+	"slices"
 )
 
 type invoice struct {
@@ -11,6 +13,10 @@ type invoice struct {
 	AmountDue        int64             `json:"amount_due"`
 	AmountOverpaid   int64             `json:"amount_overpaid"`
 	AmountPaid       int64             `json:"amount_paid"`
+	OffStripe        int64             `json:"amount_paid_off_stripe"`
+	PreCredit        int64             `json:"pre_payment_credit_notes_amount"`
+	PostCredit       int64             `json:"post_payment_credit_notes_amount"`
+	Parent           *invoiceParent    `json:"parent"`
 	AmountRemaining  int64             `json:"amount_remaining"`
 	AutoAdvance      bool              `json:"auto_advance"`
 	BillingReason    string            `json:"billing_reason"`
@@ -34,6 +40,13 @@ type invoice struct {
 	// Term is days_until_due, which Stripe turns into the due date when the
 	// invoice is finalized. The renderer leaves it out.
 	Term *int64 `json:"x_days_until_due,omitempty"`
+}
+
+type invoiceParent struct {
+	Type         string `json:"type"`
+	Subscription struct {
+		ID string `json:"subscription"`
+	} `json:"subscription_details"`
 }
 
 type transitions struct {
@@ -67,6 +80,13 @@ func (b *Box) invoiceRoutes() {
 	}))
 	b.op("delete invoice", "DELETE /v1/invoices/{id}", nil, b.onInvoice(b.deleteInvoice))
 	b.op("finalize invoice", "POST /v1/invoices/{id}/finalize", params{"auto_advance": {kind: boolean}}, b.onInvoice(b.finalizeInvoice))
+	pay := params{"paid_out_of_band": {kind: boolean}}
+	b.op("pay invoice", "POST /v1/invoices/{id}/pay", pay, b.onInvoice(b.payOutOfBand))
+	attach := params{"payment_record": {kind: text}, "payment_intent": {kind: text}}
+	b.op("attach payment", "POST /v1/invoices/{id}/attach_payment", attach, b.onInvoice(b.attachPayment))
+	b.op("list invoice lines", "GET /v1/invoices/{id}/lines", paging(nil), b.onInvoice(func(i *invoice, c *call) (any, *problem) {
+		return linesPage(c, linesOf(i.ID, b.itemsOf(i.ID)))
+	}))
 	b.op("void invoice", "POST /v1/invoices/{id}/void", nil, b.onInvoice(b.voidInvoice))
 	filters := params{
 		"customer": {kind: text}, "status": {kind: text, enum: []string{"draft", "open", "paid", "uncollectible", "void"}},
@@ -106,6 +126,9 @@ func (b *Box) createInvoice(c *call) (any, *problem) {
 	}
 	if i.Currency == "" {
 		i.Currency = "usd"
+	}
+	if p := b.takes(i.Currency, "currency"); p != nil {
+		return nil, p
 	}
 	if p := b.setInvoice(i, f); p != nil {
 		return nil, p
@@ -246,6 +269,9 @@ func (b *Box) base(r *http.Request) string {
 	if b.opt.PublicURL != "" {
 		return b.opt.PublicURL
 	}
+	if r == nil { // what happens by itself has no caller
+		return "http://localhost"
+	}
 	return "http://" + r.Host
 }
 
@@ -269,15 +295,7 @@ func (b *Box) voidInvoice(i *invoice, _ *call) (any, *problem) {
 func (b *Box) renderInvoice(i *invoice) map[string]any {
 	m := toMap(i)
 	delete(m, "x_days_until_due")
-	lines := []any{}
-	for _, x := range b.itemsOf(i.ID) {
-		lines = append(lines, map[string]any{
-			"id": "il_" + x.ID[len("ii_"):], "object": "line_item", "amount": x.Amount, "currency": x.Currency,
-			"description": x.Description, "invoice": i.ID, "metadata": x.Metadata, "pricing": x.Pricing,
-			"quantity": x.Quantity, "quantity_decimal": x.QuantityDecimal, "subtotal": x.Amount,
-			"parent": map[string]any{"type": "invoice_item_details", "invoice_item_details": map[string]any{"invoice_item": x.ID}},
-		})
-	}
+	lines := linesOf(i.ID, b.itemsOf(i.ID))
 	// As at Stripe only the first lines come along.
 	more := len(lines) > 10
 	m["lines"] = map[string]any{
@@ -285,4 +303,77 @@ func (b *Box) renderInvoice(i *invoice) map[string]any {
 		"url": "/v1/invoices/" + i.ID + "/lines",
 	}
 	return m
+}
+
+func linesOf(invoice string, items []*item) []any {
+	lines := []any{}
+	for _, x := range items {
+		lines = append(lines, map[string]any{
+			"id": "il_" + x.ID[len("ii_"):], "object": "line_item", "amount": x.Amount, "currency": x.Currency,
+			"description": x.Description, "invoice": invoice, "metadata": x.Metadata, "pricing": x.Pricing,
+			"quantity": x.Quantity, "quantity_decimal": x.QuantityDecimal, "subtotal": x.Amount,
+			"parent": map[string]any{"type": "invoice_item_details", "invoice_item_details": map[string]any{"invoice_item": x.ID}},
+		})
+	}
+	return lines
+}
+
+// linesPage answers a page of lines, in their own order.
+func linesPage(c *call, lines []any) (any, *problem) {
+	limit := 10
+	if c.form.has("limit") {
+		limit = int(c.form.number("limit"))
+	}
+	start := 0
+	for i, l := range lines {
+		if m, ok := l.(map[string]any); ok && m["id"] == c.form.get("starting_after") {
+			start = i + 1
+		}
+	}
+	end := min(len(lines), start+limit)
+	return page{Object: "list", Data: lines[start:end], HasMore: end < len(lines), URL: c.r.URL.Path}, nil
+}
+
+// takes refuses a currency that the account does not have.
+func (b *Box) takes(code, param string) *problem {
+	if len(b.opt.Currencies) > 0 && !slices.Contains(b.opt.Currencies, code) {
+		return invalid(param, "currency_not_supported", "The currency provided ("+code+") is not supported by this account.")
+	}
+	return nil
+}
+
+// issue makes a finalized invoice of lines, as subscriptions and quotes do.
+func (b *Box) issue(r *http.Request, customerID, reason string, lines []soldLine, days int64, parent *invoiceParent) *invoice {
+	i := &invoice{
+		ID: newID("in"), Object: "invoice", BillingReason: reason, CollectionMethod: "send_invoice", Created: b.now(),
+		Currency: lines[0].price.Currency, Customer: customerID, Status: "draft", Metadata: map[string]string{}, Term: &days, Parent: parent,
+	}
+	b.state.Invoices.add(i.ID, i)
+	b.tell("invoice.created", i, nil)
+	for _, l := range lines {
+		unit, _ := new(big.Rat).SetString(l.price.UnitDecimal)
+		q := new(big.Rat).SetInt64(l.quantity)
+		name := ""
+		if p := b.state.Products.Rows[l.price.Product]; p != nil {
+			name = p.Name
+		}
+		x := &item{
+			ID: newID("ii"), Object: "invoiceitem", Customer: customerID, Currency: i.Currency, Date: b.now(), Invoice: &i.ID,
+			Description: opt(name), Metadata: map[string]string{}, Quantity: l.quantity, QuantityDecimal: plain(q),
+			Amount:  round(new(big.Rat).Mul(unit, q)),
+			Pricing: &pricing{Type: "price_details", Unit: plain(unit), Details: &priceDetails{Price: l.price.ID, Product: l.price.Product}},
+		}
+		b.state.Items.add(x.ID, x)
+	}
+	b.retotal(i)
+	if _, p := b.finalizeInvoice(i, &call{r: r}); p != nil {
+		b.opt.Log.Error("stripebox: invoice not issued", "problem", p.Message)
+	}
+	return i
+}
+
+// soldLine is a price and how many of it.
+type soldLine struct {
+	price    *price
+	quantity int64
 }

@@ -15,9 +15,15 @@ type price struct {
 	Nickname      *string           `json:"nickname"`
 	Product       string            `json:"product"`
 	TaxBehavior   string            `json:"tax_behavior"`
+	Recurring     *recurring        `json:"recurring"`
 	Type          string            `json:"type"`
 	UnitAmount    *int64            `json:"unit_amount"`
 	UnitDecimal   string            `json:"unit_amount_decimal"`
+}
+
+type recurring struct {
+	Interval string `json:"interval"`
+	Count    int64  `json:"interval_count"`
 }
 
 func (p *price) when() int64 { return p.Created }
@@ -26,7 +32,10 @@ func (b *Box) priceRoutes() {
 	create := params{
 		"currency": {kind: currency}, "product": {kind: text}, "unit_amount": {kind: integer}, "unit_amount_decimal": {kind: decimal},
 		"active": {kind: boolean}, "nickname": {kind: text}, "lookup_key": {kind: text, max: 200},
-		"transfer_lookup_key": {kind: boolean}, "metadata": {kind: metadata},
+		"transfer_lookup_key": {kind: boolean}, "metadata": {kind: metadata}, "recurring": {kind: object, fields: params{
+			"interval":       {kind: text, enum: []string{"day", "week", "month", "year"}},
+			"interval_count": {kind: integer},
+		}},
 	}
 	update := params{
 		"active": {kind: boolean}, "nickname": {kind: clearable}, "lookup_key": {kind: clearable, max: 200},
@@ -75,6 +84,7 @@ func (b *Box) createPrice(c *call) (any, *problem) {
 	}
 	x := b.newPrice(f.get("product"), f.get("currency"), unit)
 	x.Active = !f.is("active", "false")
+	x.repeat(f, "recurring")
 	if p := b.setPrice(x, f); p != nil {
 		return nil, p
 	}
@@ -82,6 +92,17 @@ func (b *Box) createPrice(c *call) (any, *problem) {
 	b.Effect("price created", keyOf(x.Metadata, x.ID))
 	b.tell("price.created", x, nil)
 	return x, nil
+}
+
+// repeat makes the price recur when the form says so.
+func (p *price) repeat(f form, name string) {
+	if !f.has(name + "[interval]") {
+		return
+	}
+	p.Type, p.Recurring = "recurring", &recurring{Interval: f.get(name + "[interval]"), Count: 1}
+	if f.has(name + "[interval_count]") {
+		p.Recurring.Count = f.number(name + "[interval_count]")
+	}
 }
 
 func (b *Box) newPrice(product, currency string, unit *big.Rat) *price {

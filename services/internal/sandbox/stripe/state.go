@@ -52,6 +52,14 @@ type state struct {
 	Charges   table[charge]         `json:"charges"`
 	Payments  table[invoicePayment] `json:"payments"`
 	Events    table[event]          `json:"events"`
+	Refunds   table[refund]         `json:"refunds"`
+	Disputes  table[dispute]        `json:"disputes"`
+	Credits   table[creditNote]     `json:"credits"`
+	Subs      table[subscription]   `json:"subscriptions"`
+	Quotes    table[quote]          `json:"quotes"`
+	Links     table[paymentLink]    `json:"links"`
+	Records   table[paymentRecord]  `json:"records"`
+	Sessions  table[session]        `json:"sessions"`
 	Keys      map[string]stored     `json:"keys"`
 }
 
@@ -121,7 +129,7 @@ func deref(s *string) string {
 }
 
 // expandable are the references that may be expanded, by their last part.
-var expandable = []string{"customer", "invoice", "default_price", "payment_intent", "latest_charge", "product", "price"}
+var expandable = []string{"customer", "invoice", "default_price", "payment_intent", "latest_charge", "product", "price", "charge", "line_items"}
 
 // expand puts objects in the place of their ids.
 func (b *Box) expand(v any, paths []string) (any, *problem) {
@@ -189,6 +197,8 @@ func (b *Box) byID(id string) map[string]any {
 		return toMap(s.Intents.Rows[id])
 	case s.Charges.Rows[id] != nil:
 		return toMap(s.Charges.Rows[id])
+	case s.Subs.Rows[id] != nil:
+		return toMap(s.Subs.Rows[id])
 	}
 	return nil
 }
