@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,6 +24,9 @@ type Bus struct {
 	nc  *nats.Conn
 	js  jetstream.JetStream
 	log *slog.Logger
+
+	closed chan struct{}
+	close  func()
 }
 
 // requestTimeout bounds one JetStream request. A batch of 1,000 messages
@@ -79,7 +83,9 @@ func Connect(ctx context.Context, o Options) (*Bus, error) {
 		nc.Close()
 		return nil, fmt.Errorf("bus: %w", err)
 	}
-	return &Bus{nc: nc, js: js, log: o.Log}, nil
+	b := &Bus{nc: nc, js: js, log: o.Log, closed: make(chan struct{})}
+	b.close = sync.OnceFunc(func() { close(b.closed) })
+	return b, nil
 }
 
 func dial(ctx context.Context, o Options, opts []nats.Option) (*nats.Conn, error) {
@@ -127,4 +133,7 @@ func (b *Bus) JetStream() jetstream.JetStream { return b.js }
 func (b *Bus) Conn() *nats.Conn { return b.nc }
 
 // Close ends the connection. Consumers and publishers are stopped before.
-func (b *Bus) Close() { b.nc.Close() }
+func (b *Bus) Close() {
+	b.close()
+	b.nc.Close()
+}

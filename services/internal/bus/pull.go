@@ -14,14 +14,17 @@ import (
 type Puller struct {
 	cons   jetstream.Consumer
 	stream string
+	keep   *keeper
 }
 
-// Delivered is a message that waits for an ack.
+// Delivered is a message that waits for an ack. Until it is acked, given back or
+// left, no other process gets it, unless this one dies.
 type Delivered struct {
 	Stored
 	// Deliveries counts this delivery too.
 	Deliveries uint64
 	msg        jetstream.Msg
+	keep       *keeper
 }
 
 // Puller opens an existing durable. It never creates one.
@@ -30,7 +33,7 @@ func (b *Bus) Puller(ctx context.Context, stream, durable string) (*Puller, erro
 	if err != nil {
 		return nil, fmt.Errorf("bus: consumer %s of %s: %w", durable, stream, err)
 	}
-	return &Puller{cons: cons, stream: stream}, nil
+	return &Puller{cons: cons, stream: stream, keep: newKeeper(b.closed)}, nil
 }
 
 // slice is how long one request may wait at the server. A request is never
@@ -82,8 +85,10 @@ func (p *Puller) fetch(limit int, open func() (jetstream.MessageBatch, error)) (
 		if err != nil {
 			return got, err
 		}
+		d.keep = p.keep
 		got = append(got, d)
 	}
+	p.keep.add(got)
 	return got, p.ignorable(batch.Error())
 }
 
@@ -113,16 +118,30 @@ func delivered(m jetstream.Msg) (Delivered, error) {
 
 // Ack tells the server that the message is done, without waiting. A lost ack
 // means one more delivery.
-func (d Delivered) Ack() error { return d.msg.Ack() }
+func (d Delivered) Ack() error {
+	d.keep.drop(d.msg)
+	return d.msg.Ack()
+}
 
 // Settle acks and waits until the server has it.
-func (d Delivered) Settle(ctx context.Context) error { return d.msg.DoubleAck(ctx) }
+func (d Delivered) Settle(ctx context.Context) error {
+	d.keep.drop(d.msg)
+	return d.msg.DoubleAck(ctx)
+}
 
 // Again asks for another delivery after a delay.
-func (d Delivered) Again(delay time.Duration) error { return d.msg.NakWithDelay(delay) }
+func (d Delivered) Again(delay time.Duration) error {
+	d.keep.drop(d.msg)
+	return d.msg.NakWithDelay(delay)
+}
 
-// Working keeps the message from being delivered again while it is worked on.
+// Working tells the server at once that the message is worked on, for a durable
+// with an ack time of its own.
 func (d Delivered) Working() error { return d.msg.InProgress() }
+
+// Leave lets go of a message that another process has, or will get when its
+// ack time is over.
+func (d Delivered) Leave() { d.keep.drop(d.msg) }
 
 // Pending returns how many messages the durable has not been given yet and how
 // many it was given without an ack.

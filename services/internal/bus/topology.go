@@ -51,13 +51,16 @@ const (
 	DurableWarehouse    = "warehouse"
 	DurableFeeder       = "feeder"
 	durableSinkPrefix   = "sink_"
-	ackWait             = time.Minute
 	month               = 30 * 24 * time.Hour
 	duplicates          = 10 * time.Minute
 	maxPendingTransform = 20_000
 	maxPendingSink      = 2_000
 	maxPendingFeeder    = 1_000
 )
+
+// ackWait is how long after the last sign of life a worker is taken for dead.
+// What is worked on is told to be; see keeper.
+const ackWait = 8 * time.Second
 
 // SinkDurable is the consumer of a connection's desired documents.
 func SinkDurable(connection string) string { return durableSinkPrefix + connection }
@@ -200,14 +203,22 @@ func (b *Bus) Provision(ctx context.Context, t Topology) error {
 	return nil
 }
 
-// provisionConsumer leaves an existing durable as it is: updating one is
-// harmless, recreating one would deliver everything again.
+// provisionConsumer brings the ack time of an existing durable up to date, and
+// else leaves it as it is: updating one is harmless, recreating one would
+// deliver everything again.
 func (b *Bus) provisionConsumer(ctx context.Context, d Durable) error {
-	_, err := b.js.Consumer(ctx, d.Stream, d.Config.Durable)
-	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
+	c, err := b.js.Consumer(ctx, d.Stream, d.Config.Durable)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		_, err = b.js.CreateConsumer(ctx, d.Stream, d.Config)
 		return err
 	}
-	_, err = b.js.CreateConsumer(ctx, d.Stream, d.Config)
+	if err != nil {
+		return err
+	}
+	if cfg := c.CachedInfo().Config; cfg.AckWait != d.Config.AckWait {
+		cfg.AckWait = d.Config.AckWait
+		_, err = b.js.UpdateConsumer(ctx, d.Stream, cfg)
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -60,8 +61,13 @@ func (e *enricher) announce(m bus.Delivered, f fact) {
 		return
 	}
 	p = e.pend(f.Change.External())
-	p.msgs = append(p.msgs, m)
-	p.facts = append(p.facts, f)
+	if i := slices.IndexFunc(p.msgs, func(had bus.Delivered) bool { return had.Seq == m.Seq }); i >= 0 {
+		p.msgs[i].Leave() // it came once more
+		p.msgs[i] = m
+	} else {
+		p.msgs = append(p.msgs, m)
+		p.facts = append(p.facts, f)
+	}
 	e.mu.Unlock()
 	e.nudge()
 }
@@ -88,8 +94,6 @@ func (e *enricher) nudge() {
 
 // run reads what is due until ctx ends.
 func (e *enricher) run(ctx context.Context) {
-	beat := time.NewTicker(keepAlive)
-	defer beat.Stop()
 	var reads sync.WaitGroup
 	defer reads.Wait()
 	for ctx.Err() == nil {
@@ -110,23 +114,7 @@ func (e *enricher) run(ctx context.Context) {
 				defer reads.Done()
 				e.complete(ctx, units)
 			}()
-		case <-beat.C:
-			e.keep()
 		case <-ctx.Done():
-		}
-	}
-}
-
-// keepAlive is well under the ack time of a message.
-const keepAlive = 20 * time.Second
-
-// keep tells the server that waiting announcements are being worked on.
-func (e *enricher) keep() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, p := range e.waiting {
-		for _, m := range p.msgs {
-			_ = m.Working()
 		}
 	}
 }

@@ -2,6 +2,7 @@ package jet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -99,10 +100,12 @@ func (s *Source) confirm(ctx context.Context) error {
 func (s *Source) ack(context.Context) error {
 	held := s.held
 	s.held = nil
+	var errs []error
 	for _, m := range held {
-		if err := m.Ack(); err != nil {
-			return err
-		}
+		errs = append(errs, m.Ack())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
 	}
 	return s.bus.Flush()
 }
