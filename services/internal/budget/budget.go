@@ -153,7 +153,13 @@ func (b *Budget) acquire(ctx context.Context, class int) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", rest.ErrBudget, err)
 	}
-	if err := b.turn(ctx, class); err != nil {
+	err = b.turn(ctx, class)
+	if err == nil {
+		if err = rest.Fenced(ctx); err != nil {
+			b.release(class)
+		}
+	}
+	if err != nil {
 		b.day.giveBack(date, background(class))
 		return fmt.Errorf("%w: %w", rest.ErrBudget, err)
 	}

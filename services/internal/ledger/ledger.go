@@ -56,6 +56,9 @@ type Sending struct {
 	Lease time.Time `json:"lease"`
 }
 
+// CodeCorrupt is the code of the error for an entry that can't be read.
+const CodeCorrupt = "ledger_corrupt"
+
 // ErrTaken means that another worker has changed the entry in between.
 var ErrTaken = errors.New("ledger: changed by another worker")
 
@@ -91,7 +94,7 @@ func (l *Ledger) Load(ctx context.Context, object string, k events.Key) (Entry, 
 	var e Entry
 	if err := json.Unmarshal(kve.Value(), &e); err != nil {
 		return Entry{}, fault.New(fault.Malformed, "ledger", "entry of %s of %s can't be read: %w", object, k, err).
-			WithCode("ledger_corrupt").
+			WithCode(CodeCorrupt).
 			WithHint("look the object up at the vendor, then write the entry anew; every other object goes on")
 	}
 	e.revision = kve.Revision()

@@ -57,7 +57,7 @@ func (s *Sink) apply(ctx context.Context, jobs []*job) []connector.Result {
 
 // lookUp finds out whether a call whose answer is unknown took effect.
 func (s *Sink) lookUp(ctx context.Context, j *job) error {
-	if !j.entry.Sending.Unknown || j.doc.ExternalID != "" {
+	if !j.unknown || j.doc.ExternalID != "" {
 		return nil
 	}
 	var found bool

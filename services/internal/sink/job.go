@@ -29,6 +29,9 @@ type job struct {
 	doc     connector.Document
 	ctx     context.Context // carries the span
 	span    trace.Span
+	// unknown is set when an earlier try may have taken effect.
+	unknown bool
+	tenure  tenure
 }
 
 // process takes a batch of one object type from delivery to ack.
@@ -48,6 +51,8 @@ func (s *Sink) process(ctx context.Context, batch []bus.Delivered) {
 	if len(jobs) == 0 {
 		return
 	}
+	ctx, stop := s.keepLeases(ctx, jobs)
+	defer stop()
 	results := s.apply(ctx, jobs)
 	for i, j := range jobs {
 		s.conclude(j, results[i])
@@ -176,6 +181,7 @@ func (s *Sink) reserve(ctx context.Context, j *job) error {
 	// entry says "unknown" from here on.
 	wasUnknown := j.entry.Sending != nil && j.entry.Sending.Unknown
 	j.entry = saved
+	j.unknown, j.tenure.until = wasUnknown, next.Lease.Round(0)
 	j.doc.Reapply = next.Reapply
 	j.entry.Sending.Unknown = wasUnknown
 	return nil

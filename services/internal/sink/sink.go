@@ -77,10 +77,6 @@ const (
 	pullWait = 5 * time.Second
 	// probeWait is how long a probe waits for a document to try.
 	probeWait = 500 * time.Millisecond
-	// lease is how long a worker may take over one document before another
-	// may assume that it died. It must exceed any vendor's time-out, and is
-	// renewed by nobody: Apply has this much time.
-	lease = 3 * time.Minute
 	// applyLimit bounds one batch, its waits for the budget included.
 	applyLimit = 90 * time.Second
 	// sweepEvery is how often everything that is held is looked at again.

@@ -92,6 +92,7 @@ func (v *vendor) Find(_ context.Context, d connector.Document) (connector.Result
 // rig is a sink on an embedded server.
 type rig struct {
 	t   *testing.T
+	srv *embed.Server
 	bus *bus.Bus
 	run func(v connector.Target) (stop func())
 	// budget of the sinks that run starts; may be nil.
@@ -99,6 +100,8 @@ type rig struct {
 	// onDemand is sink.Config.OnDemand; set it before run.
 	onDemand func(object string) bool
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 const tenant, conn = "t", "erp"
 
@@ -111,7 +114,7 @@ func newRig(t *testing.T) *rig {
 	require.NoError(t, err)
 	t.Cleanup(b.Close)
 	require.NoError(t, b.Provision(t.Context(), bus.NewTopology(bus.TopologyOptions{Tenant: tenant, Connections: []string{conn}, Replicas: 1})))
-	r := &rig{t: t, bus: b}
+	r := &rig{t: t, srv: srv, bus: b}
 	r.run = func(v connector.Target) func() {
 		kv, err := b.JetStream().KeyValue(t.Context(), bus.BucketConnections)
 		require.NoError(t, err)

@@ -23,6 +23,10 @@ func (s *Sink) conclude(j *job, r connector.Result) {
 	ctx, cancel := context.WithTimeout(trace.ContextWithSpan(context.Background(), j.span), 30*time.Second)
 	defer cancel()
 	j.ctx = ctx
+	if j.tenure.end() {
+		s.abandon(j)
+		return
+	}
 	if r.Err == nil {
 		s.succeed(j, r)
 		return
@@ -95,7 +99,10 @@ func (s *Sink) retry(j *job, delay time.Duration, next ledger.Sending) {
 			e.ID = j.doc.ExternalID
 		}
 		// When this fails the stored entry says "unknown", which is safe.
-		if _, err := s.ledger.Save(j.ctx, j.desired.Object, j.desired.Record, e); err != nil {
+		if err := s.save(j, e); errors.Is(err, ledger.ErrTaken) {
+			s.abandon(j)
+			return
+		} else if err != nil {
 			s.Log.Warn("sink: attempt not stored", "connection", s.Connection, "error", err)
 		}
 	}
@@ -119,7 +126,10 @@ func (s *Sink) succeed(j *job, r connector.Result) {
 	if r.URL != "" {
 		e.URL = r.URL
 	}
-	if _, err := s.ledger.Save(j.ctx, j.desired.Object, j.desired.Record, e); err != nil {
+	if err := s.save(j, e); errors.Is(err, ledger.ErrTaken) {
+		s.abandon(j) // it looks the object up
+		return
+	} else if err != nil {
 		// The next delivery finds "sending" and looks the object up.
 		s.Log.Warn("sink: outcome not stored, will look it up", "connection", s.Connection, "error", err)
 		s.giveBack(j, time.Second)
@@ -243,8 +253,7 @@ func (s *Sink) lift(ctx context.Context, last *events.Outcome, kind string) {
 
 // settle stores an outcome other than done in the ledger and finishes. A call
 // that may have taken effect stays on record, so that the next document looks
-// it up. ErrTaken is passed over: another worker knows more, or the entry
-// could not be read, and what can't be read is not overwritten.
+// it up. An entry that can't be read is not overwritten.
 func (s *Sink) settle(j *job, o *events.Outcome) {
 	e := j.entry
 	e.Outcome = o
@@ -255,8 +264,23 @@ func (s *Sink) settle(j *job, o *events.Outcome) {
 	} else {
 		e.Sending = nil
 	}
-	if _, err := s.ledger.Save(j.ctx, j.desired.Object, j.desired.Record, e); err != nil && !errors.Is(err, ledger.ErrTaken) {
+	err := s.save(j, e)
+	switch {
+	case err == nil:
+	case errors.Is(err, ledger.ErrTaken) && j.entry.Sending != nil:
+		s.abandon(j)
+		return
+	case errors.Is(err, ledger.ErrTaken) && o.Error.Code != ledger.CodeCorrupt:
+		s.giveBack(j, busyWait) // it was changed meanwhile: look at it anew
+		return
+	default:
 		s.Log.Warn("sink: outcome not stored", "connection", s.Connection, "error", err)
 	}
 	s.finish(j, o)
+}
+
+// save stores the entry of a job.
+func (s *Sink) save(j *job, e ledger.Entry) error {
+	_, err := s.ledger.Save(j.ctx, j.desired.Object, j.desired.Record, e)
+	return err
 }

@@ -19,6 +19,7 @@ func (s *Sink) withdraw(ctx context.Context, j *job) (*job, error) {
 	known := e.Outcome != nil || e.Sending != nil || e.ID != ""
 	if e.Sending != nil && e.Sending.Unknown && e.ID == "" {
 		s.fill(j, nil)
+		j.unknown = true
 		if err := s.lookUp(ctx, j); err != nil {
 			return j, err
 		}
