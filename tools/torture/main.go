@@ -1,0 +1,140 @@
+// Torture runs Spoke's services as processes, with two replicas of each, against
+// the vendors' sandboxes, breaks things from a seed, and compares what every
+// system holds in the end:
+//
+//	go run ./tools/torture -seed 1 -seeds 5 -events 10000 -faults 100
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spoke-sync/spoke/services/torture"
+	"github.com/spoke-sync/spoke/tools/check/deps"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "torture:", err)
+		os.Exit(1)
+	}
+}
+
+var errFailed = errors.New("something was lost, doubled or different")
+
+func run(ctx context.Context) error {
+	var o torture.Options
+	seed := flag.Uint64("seed", 1, "first seed")
+	seeds := flag.Int("seeds", 1, "how many seeds")
+	flag.IntVar(&o.Events, "events", 10_000, "events for each seed")
+	flag.IntVar(&o.Faults, "faults", 100, "planned faults for each seed")
+	flag.IntVar(&o.Rate, "rate", 100, "events a second")
+	flag.DurationVar(&o.Quiet, "quiet", 5*time.Minute, "how long everything may take to settle after the last event")
+	keep := flag.String("keep", "", "folder that keeps logs and stores; else only those of a run that failed are kept")
+	flag.Parse()
+	dir := *keep
+	if dir == "" {
+		temp, err := os.MkdirTemp("", "spoke-torture-")
+		if err != nil {
+			return err
+		}
+		dir = temp
+	}
+	var err error
+	if o.Programs, err = build(ctx, dir); err != nil {
+		return err
+	}
+	o.Say = func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+	failed, total := false, sum{}
+	for i := range *seeds {
+		o.Seed, o.Dir = *seed+uint64(i), filepath.Join(dir, fmt.Sprintf("seed-%d", *seed+uint64(i)))
+		if err := os.MkdirAll(o.Dir, 0o750); err != nil {
+			return err
+		}
+		rep, err := torture.Run(ctx, o)
+		if err != nil {
+			return fmt.Errorf("seed %d: %w (logs in %s)", o.Seed, err, o.Dir)
+		}
+		rep.Print(os.Stdout)
+		total.add(rep)
+		if failed = failed || !rep.OK(); rep.OK() && *keep == "" {
+			_ = os.RemoveAll(o.Dir)
+		}
+	}
+	total.print(*seeds)
+	if failed {
+		return fmt.Errorf("%w; logs and stores are in %s", errFailed, dir)
+	}
+	if *keep == "" {
+		return os.RemoveAll(dir)
+	}
+	return nil
+}
+
+// sum adds the reports up.
+type sum struct{ events, faults, lost, twice, differences int }
+
+func (s *sum) add(r *torture.Report) {
+	s.events += r.Accounts.Accepted
+	s.faults += r.FaultCount()
+	s.lost += r.Accounts.Lost
+	s.twice += r.Twice
+	s.differences += len(r.Differences) + len(r.Problems)
+}
+
+func (s *sum) print(seeds int) {
+	fmt.Printf("\n%d seeds: %d accepted events, %d faults; lost %d, effects made twice %d, differences %d\n",
+		seeds, s.events, s.faults, s.lost, s.twice, s.differences)
+}
+
+// build builds every program that takes part.
+func build(ctx context.Context, dir string) (torture.Programs, error) {
+	root, err := repository(ctx)
+	if err != nil {
+		return torture.Programs{}, err
+	}
+	p := torture.Programs{Dir: filepath.Join(dir, "bin")}
+	if err := os.MkdirAll(p.Dir, 0o750); err != nil {
+		return p, err
+	}
+	args := []string{"build", "-o", p.Dir + string(filepath.Separator)}
+	for _, name := range torture.Services() {
+		args = append(args, "./services/"+name)
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir, cmd.Stderr = root, os.Stderr
+	if err := cmd.Run(); err != nil {
+		return p, fmt.Errorf("build the services: %w", err)
+	}
+	kept := filepath.Join(root, ".cache", "bin")
+	for _, t := range deps.All() {
+		if t.Binary == natsServer {
+			p.NATS = filepath.Join(kept, t.Binary)
+			return p, deps.Builder{Root: root, Bin: kept, Out: os.Stdout}.Ensure(ctx, []deps.Tool{t})
+		}
+	}
+	return p, fmt.Errorf("%s is not among the programs of tools/check", natsServer)
+}
+
+const natsServer = "nats-server"
+
+// repository is the root of the checkout that this program belongs to.
+func repository(ctx context.Context) (string, error) {
+	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/spoke-sync/spoke")
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("find the checkout: run this from inside it: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
