@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -310,4 +311,47 @@ func TestAStoppingWorkerGivesBack(t *testing.T) {
 	r.idle()
 	require.Equal(t, "a", r.text(theCompany("1"), "name"))
 	require.Equal(t, "b", r.text(theCompany("2"), "name"))
+}
+
+// TestAReadFailsAfterALaterOneIsDone: an object that is announced again while it
+// is read is read again at the same time; the first read then fails when nobody
+// waits for it any more, or while the second one is still under way.
+func TestAReadFailsAfterALaterOneIsDone(t *testing.T) {
+	t.Parallel()
+	for _, second := range []bool{true, false} {
+		t.Run(fmt.Sprint("second is done: ", second), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			first, later := make(chan struct{}), make(chan struct{})
+			var calls atomic.Int32
+			answer := objects(map[string]events.Fields{"company/1": named("a")})
+			f := &reader{read: func(ctx context.Context, object string, ids []string) ([]events.Change, error) {
+				switch calls.Add(1) {
+				case 1:
+					<-first
+					return nil, fault.New(fault.Throttled, "crm: read", "not now").After(time.Millisecond)
+				case 2:
+					<-later
+				}
+				return answer(ctx, object, ids)
+			}}
+			r.run(r.worker(reading(f)))
+			r.announce("s1", "company", "1")
+			r.eventually(func() bool { return f.count() == 1 }, "not read")
+			r.announce("s2", "company", "1")
+			r.eventually(func() bool { return f.count() == 2 }, "not read again")
+			if second {
+				close(later)
+				r.eventually(func() bool { return r.record(theCompany("1")).Version == 1 }, "not merged")
+				close(first)
+			} else {
+				close(first)
+				r.eventually(func() bool { return f.count() == 3 }, "what failed is not read once more")
+				close(later)
+			}
+			r.idle()
+			require.Equal(t, "a", r.text(theCompany("1"), "name"))
+			require.Equal(t, 3, f.count())
+		})
+	}
 }

@@ -106,7 +106,11 @@ func (e *enricher) postpone(g *group, v fault.Verdict) {
 			delay = max(delay, fault.Backoff(p.tries, 0.5))
 		}
 		p.notBefore = time.Now().Add(delay)
-		if newer := e.waiting[p.x]; newer != p { // announced again meanwhile
+		switch newer := e.waiting[p.x]; {
+		case newer == p:
+		case newer == nil || newer.reading: // announced again, and read, meanwhile
+			e.waiting[p.x] = p
+		default: // announced again meanwhile
 			newer.facts = append(p.facts, newer.facts...)
 			newer.msgs = append(p.msgs, newer.msgs...)
 			newer.tries, newer.notBefore, newer.alone = p.tries, p.notBefore, p.alone
