@@ -20,6 +20,10 @@ type api struct {
 	zone    *time.Location
 }
 
+// errorWithin is where an error body says that it is one: HubSpot puts the
+// status first.
+const errorWithin = 256
+
 // call is one call. The answer is decoded into out, which may be nil.
 type call struct {
 	op     string // for errors, without the vendor's name
@@ -28,6 +32,8 @@ type call struct {
 	query  url.Values
 	body   any
 	out    any
+	// empty is set when the answer has no content, where that is one.
+	empty *bool
 }
 
 // do makes the call. Every call of this connector may be repeated: reads
@@ -53,6 +59,16 @@ func (a *api) do(ctx context.Context, c call) error {
 	if !resp.OK() {
 		return a.refused(r, resp)
 	}
+	if c.empty != nil && resp.Status == http.StatusNoContent {
+		*c.empty = true
+		return nil
+	}
+	// An error is one whatever status a proxy put on it.
+	if bytes.Contains(resp.Body[:min(len(resp.Body), errorWithin)], []byte(`"error"`)) {
+		if p, ok := parseProblem(resp.Body); ok && p.Status == "error" {
+			return p.fault(r.Op, p.likelyStatus())
+		}
+	}
 	if c.out == nil {
 		return nil
 	}
@@ -76,8 +92,8 @@ func (a *api) objects(k kind, rest string) string {
 	return "/crm/objects/" + url.PathEscape(a.version) + "/" + k.plural + rest
 }
 
-func (a *api) associations(from, to kind) string {
-	return "/crm/associations/" + url.PathEscape(a.version) + "/" + from.plural + "/" + to.plural + "/batch/read"
+func (a *api) associations(from, to kind, rest string) string {
+	return "/crm/associations/" + url.PathEscape(a.version) + "/" + from.plural + "/" + to.plural + rest
 }
 
 func (a *api) pipelines(k kind) string {
@@ -121,6 +137,7 @@ type record struct {
 		Paging *paging `json:"paging"`
 	} `json:"associations"`
 	TraceID string `json:"objectWriteTraceId"`
+	New     bool   `json:"new"` // of an upsert
 }
 
 type paging struct {

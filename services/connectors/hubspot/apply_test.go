@@ -239,18 +239,21 @@ func TestApplyWithoutCalls(t *testing.T) {
 	void.Op, remove.Op, strange.Op = events.DesiredVoid, events.DesiredDelete, "explode"
 	known := doc("deal", "", map[string]any{})
 	known.KnownID = "77"
+	nowhere := doc("deal", "", map[string]any{"dealname": "x"})
+	nowhere.Key = ""
+	remove.ExternalID, remove.Key = "", ""
 	results := apply(t, b.con,
 		void, remove, strange,
-		doc("deal", "", map[string]any{"dealname": "x"}),
+		nowhere,
 		doc("deal", "abc", map[string]any{"dealname": "x"}),
-		doc("product", "3", map[string]any{"name": "x"}),
+		doc("line_item", "3", map[string]any{"name": "x"}),
 		doc("ticket", "3", map[string]any{"name": "x"}),
 		doc("deal", "77", map[string]any{"dealname": []any{"x"}}),
 		doc("deal", "77", map[string]any{"deal name": "x"}),
 		known,
 	)
 	for i, code := range []string{
-		"NOT_SUPPORTED", "NOT_SUPPORTED", "NOT_SUPPORTED", "NOT_IN_HUBSPOT", "NOT_IN_HUBSPOT",
+		"NOT_SUPPORTED", "NOT_IN_HUBSPOT", "NOT_SUPPORTED", "NOT_IN_HUBSPOT", "NOT_IN_HUBSPOT",
 		"UNKNOWN_OBJECT", "UNKNOWN_OBJECT", "INVALID_FIELD", "INVALID_FIELD",
 	} {
 		f := fault.As(results[i].Err)
@@ -275,8 +278,9 @@ func TestFindAndCheck(t *testing.T) {
 	_, found, err = b.con.Target.Find(t.Context(), doc("deal", "78", nil))
 	require.NoError(t, err)
 	require.False(t, found)
-	_, _, err = b.con.Target.Find(t.Context(), doc("deal", "", nil))
-	require.Equal(t, fault.Rejected, fault.KindOf(err))
+	_, found, err = b.con.Target.Find(t.Context(), doc("deal", "", nil))
+	require.NoError(t, err)
+	require.False(t, found, "there is no property for keys yet")
 	require.NoError(t, b.con.Target.Check(t.Context()))
 
 	other := newBench(t, func(_ *hubspotbox.Options, s *hubspot.Settings, _ *connector.Deps) { s.PortalID = 1 })

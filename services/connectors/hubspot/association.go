@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -49,21 +50,21 @@ func tidy(ends []end) []end {
 // inline returns the associations that came with a record. complete is false
 // when there are more of them than fit in one answer.
 func inline(from, to kind, rec record) (ends []end, complete bool) {
-	a, ok := rec.Associations[to.plural]
+	as, ok := rec.Associations[to.plural]
 	if !ok {
 		// HubSpot writes "line items" in answers, "line_items" in questions.
-		a = rec.Associations[strings.ReplaceAll(to.plural, "_", " ")]
+		as = rec.Associations[strings.ReplaceAll(to.plural, "_", " ")]
 	}
 	primary := from.name + "_to_" + to.name // the others end in _unlabeled
-	for _, e := range a.Results {
+	for _, e := range as.Results {
 		ends = append(ends, end{e.ID, to.name == company.name && e.Type == primary})
 	}
-	return tidy(ends), a.Paging == nil || a.Paging.Next.After == ""
+	return tidy(ends), as.Paging == nil || as.Paging.Next.After == ""
 }
 
 // linked reads the associations of records, following pages. A record
 // without any is absent.
-func (r *reader) linked(ctx context.Context, from, to kind, ids []string) (map[string][]end, error) {
+func (a *api) linked(ctx context.Context, from, to kind, ids []string) (map[string][]end, error) {
 	found := make(map[string][]end, len(ids))
 	for chunk := range slices.Chunk(ids, associationBatch) {
 		inputs := make([]associationInput, len(chunk))
@@ -77,7 +78,7 @@ func (r *reader) linked(ctx context.Context, from, to kind, ids []string) (map[s
 					WithHint("split the record: it has more " + to.plural + " than can be read")
 			}
 			var err error
-			if inputs, err = r.associationPage(ctx, from, to, inputs, found); err != nil {
+			if inputs, err = a.associationPage(ctx, from, to, inputs, found); err != nil {
 				return nil, err
 			}
 		}
@@ -108,13 +109,13 @@ type associationResult struct {
 }
 
 // associationPage reads one page and returns the inputs of the next.
-func (r *reader) associationPage(
+func (a *api) associationPage(
 	ctx context.Context, from, to kind, inputs []associationInput, found map[string][]end,
 ) ([]associationInput, error) {
 	op := "read the " + to.plural + " of " + from.plural
 	var answer batch[associationResult]
-	err := r.api.do(ctx, call{
-		op: op, method: http.MethodPost, path: r.api.associations(from, to),
+	err := a.do(ctx, call{
+		op: op, method: http.MethodPost, path: a.associations(from, to, "/batch/read"),
 		body: map[string]any{"inputs": inputs}, out: &answer,
 	})
 	if err != nil {
@@ -159,4 +160,41 @@ func isPrimary(from, to kind, category string, typeID int) bool {
 		return typeID == contactToPrimaryCompany
 	}
 	return false
+}
+
+// read reads records by id. What HubSpot does not have is absent.
+func (a *api) read(ctx context.Context, k kind, ids, properties []string, archived bool) (map[string]record, error) {
+	type input struct {
+		ID string `json:"id"`
+	}
+	found := make(map[string]record, len(ids))
+	op := "read a batch of " + k.plural
+	for chunk := range slices.Chunk(ids, objectBatch) {
+		inputs := make([]input, len(chunk))
+		for i, id := range chunk {
+			inputs[i] = input{id}
+		}
+		c := call{
+			op: op, method: http.MethodPost, path: a.objects(k, "/batch/read"),
+			body: map[string]any{"inputs": inputs, "properties": properties, "propertiesWithHistory": []string{}},
+		}
+		if archived {
+			c.query = url.Values{"archived": {"true"}}
+		}
+		var answer batch[record]
+		c.out = &answer
+		if err := a.do(ctx, c); err != nil {
+			return nil, err
+		}
+		if answer.Results == nil {
+			return nil, garbled("hubspot: "+op, http.StatusOK)
+		}
+		if err := answer.failed("hubspot: " + op); err != nil {
+			return nil, err
+		}
+		for _, rec := range answer.Results {
+			found[rec.ID] = rec
+		}
+	}
+	return found, nil
 }

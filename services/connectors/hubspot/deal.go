@@ -23,24 +23,9 @@ func (r *reader) dealFields(ctx context.Context, f events.Fields, rec record, s 
 	if err != nil {
 		return at, err
 	}
-	lines := []events.Line{}
-	for _, e := range s.links[lineItem.name][rec.ID] {
-		item, ok := s.lines[e.id]
-		if !ok {
-			continue // deleted since
-		}
-		line, err := r.line(ctx, item, currency)
-		if err != nil {
-			return at, err
-		}
-		lines = append(lines, line)
-		changed, err := modified(lineItem, item)
-		if err != nil {
-			return at, err
-		}
-		if changed.After(at) {
-			at = changed
-		}
+	lines, at, err := r.lines(ctx, rec, s, currency, at)
+	if err != nil {
+		return at, err
 	}
 	f.Set("name", rec.text("dealname"))
 	f.Set("amount", amount)
@@ -53,6 +38,31 @@ func (r *reader) dealFields(ctx context.Context, f events.Fields, rec record, s 
 	f.Set("contact", r.link(contact, first(s.links[contact.name][rec.ID])))
 	f.Set("lines", lines)
 	return at, nil
+}
+
+// lines reads the line items of a record, and when one of them last changed if
+// that is later than the record itself did.
+func (r *reader) lines(ctx context.Context, rec record, s source, currency string, at time.Time) ([]events.Line, time.Time, error) {
+	lines := []events.Line{}
+	for _, e := range s.links[lineItem.name][rec.ID] {
+		item, ok := s.lines[e.id]
+		if !ok {
+			continue // deleted since
+		}
+		line, err := r.line(ctx, item, currency)
+		if err != nil {
+			return nil, at, err
+		}
+		lines = append(lines, line)
+		changed, err := modified(lineItem, item)
+		if err != nil {
+			return nil, at, err
+		}
+		if changed.After(at) {
+			at = changed
+		}
+	}
+	return lines, at, nil
 }
 
 // line reads a line item. Its amount is net of discounts, as HubSpot has

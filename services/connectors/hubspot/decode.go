@@ -3,6 +3,7 @@ package hubspot
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,7 +92,7 @@ func (w *webhooks) foreign(n notification) bool {
 // changes lists what a notification says.
 func (w *webhooks) changes(n notification, received time.Time) ([]events.Change, error) {
 	_, happened := n.subscription()
-	k, known := n.kind()
+	k, known := n.kind(w.kinds)
 	if !known {
 		return nil, nil
 	}
@@ -102,7 +103,7 @@ func (w *webhooks) changes(n notification, received time.Time) ([]events.Change,
 	s := said{connection: w.connection, at: at}
 	switch happened {
 	case "associationChange":
-		return s.association(k, n)
+		return s.association(w.kinds, k, n)
 	case "merge":
 		return s.merge(k, n)
 	case "creation", "propertyChange", "restore", "deletion", "privacyDeletion":
@@ -115,17 +116,30 @@ func (w *webhooks) changes(n notification, received time.Time) ([]events.Change,
 		return nil, &fieldError{"objectId", "is missing"}
 	case strings.HasPrefix(n.PropertyName, ownPrefix):
 		return nil, nil
+	case w.ownWrite(n, happened):
+		return nil, nil
 	case k.name == lineItem.name || happened == "creation" || happened == "propertyChange":
-		// A line item that is gone is a change of its deal like any other.
+		// A line item that is gone is a change of what it belonged to like any
+		// other.
 		return []events.Change{s.signal(k, id, n.PropertyName)}, nil
 	case happened == "restore":
 		// The record keeps the times it had before it was deleted, so what is
 		// read of it may be older than its deletion: that it is back must be
 		// said too.
 		return []events.Change{s.change(k, id, events.OpRestored), s.signal(k, id, "")}, nil
+	case happened == "privacyDeletion":
+		return []events.Change{s.change(k, id, events.OpErased)}, nil
 	default:
 		return []events.Change{s.change(k, id, events.OpDeleted)}, nil
 	}
+}
+
+// ownWrite reports whether a change is certainly one that Spoke's own app
+// wrote, by what the settings say of it. Only plain changes are dropped for
+// it: whatever else happens to a record counts, whoever did it.
+func (w *webhooks) ownWrite(n notification, happened string) bool {
+	return (happened == "creation" || happened == "propertyChange") && n.ChangeSource != "" && n.SourceID != "" &&
+		slices.Contains(w.ownWrites, n.ChangeSource+":"+string(n.SourceID))
 }
 
 // The time before which HubSpot sent no webhooks, and how far in our future
@@ -167,10 +181,9 @@ func (s said) signal(k kind, id, property string) events.Change {
 	return c
 }
 
-// merge signals the record that stays. What was merged into it is gone for
-// good: reads of its id answer the other record, so it would otherwise live
-// on as a second copy. HubSpot may also give the merged record a new id; then
-// that one stays and the primary is gone as well.
+// merge signals the record that lives on, and says of the others what they
+// became a part of. HubSpot may also give the merged record a new id; then
+// that one lives on, and the primary became a part of it as well.
 func (s said) merge(k kind, n notification) ([]events.Change, error) {
 	stays, gone := n.PrimaryObjectID.id(), n.MergedObjectIDs
 	if id := n.NewObjectID.id(); id != "" && id != stays {
@@ -191,62 +204,52 @@ func (s said) merge(k kind, n notification) ([]events.Change, error) {
 	for _, g := range gone {
 		if id := g.id(); !seen[id] {
 			seen[id] = true
-			changes = append(changes, s.change(k, id, events.OpDeleted))
+			c := s.change(k, id, events.OpMerged)
+			c.Into = stays
+			changes = append(changes, c)
 		}
 	}
 	return changes, nil
 }
 
-// association signals the record that holds the link: a deal its company,
-// contact and lines, a contact its company. Links between others are not
+// association signals the records that hold the link: a deal its company, an
+// invoice its contact, a payment its invoice. Links between others are not
 // used. HubSpot reports each link twice, once from either side.
-func (s said) association(k kind, n notification) ([]events.Change, error) {
-	from, to, ok := n.ends(k)
+func (s said) association(c catalog, k kind, n notification) ([]events.Change, error) {
+	from, to, ok := n.ends(c, k)
 	if !ok {
 		return nil, nil
 	}
-	var holder kind
-	var id string
-	switch {
-	case holds(from, to):
-		holder, id = from, n.FromObjectID.id()
-	case holds(to, from):
-		holder, id = to, n.ToObjectID.id()
-	default:
-		return nil, nil
+	var changes []events.Change
+	for _, side := range []struct {
+		holder, other kind
+		id            string
+	}{{from, to, n.FromObjectID.id()}, {to, from, n.ToObjectID.id()}} {
+		switch {
+		case !holds(side.holder, side.other):
+		case side.id == "":
+			return nil, &fieldError{"fromObjectId, toObjectId", "are missing"}
+		default:
+			changes = append(changes, s.signal(side.holder, side.id, ""))
+		}
 	}
-	if id == "" {
-		return nil, &fieldError{"fromObjectId, toObjectId", "are missing"}
-	}
-	return []events.Change{s.signal(holder, id, "")}, nil
-}
-
-// holds reports whether a record of one kind has a link to one of the other
-// in its canonical fields.
-func holds(holder, other kind) bool {
-	switch holder.name {
-	case deal.name:
-		return other.name == company.name || other.name == contact.name || other.name == lineItem.name
-	case contact.name:
-		return other.name == company.name
-	}
-	return false
+	return changes, nil
 }
 
 // ends are the kinds at both ends of an association: by type ids in the
 // generic form, else by the name, such as DEAL_TO_LINE_ITEM.
-func (n notification) ends(subscribed kind) (from, to kind, ok bool) {
+func (n notification) ends(c catalog, subscribed kind) (from, to kind, ok bool) {
 	if n.FromObjectTypeID != "" && n.ToObjectTypeID != "" {
-		from, okFrom := kindOfType(n.FromObjectTypeID)
-		to, okTo := kindOfType(n.ToObjectTypeID)
+		from, okFrom := c.ofType(n.FromObjectTypeID)
+		to, okTo := c.ofType(n.ToObjectTypeID)
 		return from, to, okFrom && okTo
 	}
 	a, b, found := strings.Cut(strings.ToLower(n.AssociationType), "_to_")
 	if !found {
 		return kind{}, kind{}, false
 	}
-	to, okTo := kindNamed(b)
-	from, okFrom := kindNamed(a)
+	to, okTo := c.named(b)
+	from, okFrom := c.named(a)
 	if !okFrom {
 		// A label in front of the name: the subscription tells the side.
 		from, okFrom = subscribed, strings.HasSuffix(a, subscribed.name)

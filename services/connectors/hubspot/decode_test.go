@@ -45,6 +45,9 @@ func said(t *testing.T, list []events.Event) []string {
 		if c.Signal {
 			text += " signal"
 		}
+		if c.Into != "" {
+			text += " into " + c.Into
+		}
 		require.Zero(t, c.Record, "the id names the record")
 		out = append(out, strings.Join(append([]string{text}, c.Properties...), " "))
 	}
@@ -70,15 +73,15 @@ func TestDecode(t *testing.T) {
 		{"generic deletion", "object.deletion", `"objectId":5,"objectTypeId":"0-1"`, []string{"contact/5 deleted"}},
 		{"generic ticket", "object.creation", `"objectId":9,"objectTypeId":"0-5"`, nil},
 		{"deletion", "deal.deletion", `"objectId":77`, []string{"deal/77 deleted"}},
-		{"privacy deletion", "contact.privacyDeletion", `"objectId":5`, []string{"contact/5 deleted"}},
+		{"privacy deletion", "contact.privacyDeletion", `"objectId":5`, []string{"contact/5 erased"}},
 		{"restore", "deal.restore", `"objectId":77`, []string{"deal/77 restored", "deal/77 changed signal"}},
 		{
 			"merge", "company.merge", `"objectId":9,"primaryObjectId":9,"mergedObjectIds":[8,7,8],"newObjectId":null,"numberOfPropertiesMoved":3`,
-			[]string{"company/9 changed signal", "company/8 deleted", "company/7 deleted"},
+			[]string{"company/9 changed signal", "company/8 merged into 9", "company/7 merged into 9"},
 		},
 		{
 			"merge into a new id", "contact.merge", `"primaryObjectId":5,"mergedObjectIds":[6],"newObjectId":12`,
-			[]string{"contact/12 changed signal", "contact/6 deleted", "contact/5 deleted"},
+			[]string{"contact/12 changed signal", "contact/6 merged into 12", "contact/5 merged into 12"},
 		},
 		{"association of a deal", "deal.associationChange", `"associationType":"DEAL_TO_COMPANY","fromObjectId":77,"toObjectId":9,"associationRemoved":false`, []string{"deal/77 changed signal"}},
 		{"the other direction", "company.associationChange", `"associationType":"COMPANY_TO_DEAL","fromObjectId":9,"toObjectId":77`, []string{"deal/77 changed signal"}},
@@ -91,6 +94,26 @@ func TestDecode(t *testing.T) {
 			`"objectTypeId":"0-2","fromObjectTypeId":"0-2","toObjectTypeId":"0-3","fromObjectId":9,"toObjectId":77,"associationTypeId":342`,
 			[]string{"deal/77 changed signal"},
 		},
+		{
+			"generic invoice", "object.propertyChange", `"objectId":12,"objectTypeId":"0-53","propertyName":"hs_invoice_status"`,
+			[]string{"invoice/12 changed signal hs_invoice_status"},
+		},
+		{"generic order", "object.creation", `"objectId":12,"objectTypeId":"0-123"`, []string{"order/12 changed signal"}},
+		{"generic quote", "object.restore", `"objectId":12,"objectTypeId":"0-14"`, []string{"quote/12 restored", "quote/12 changed signal"}},
+		{"generic payment", "object.deletion", `"objectId":12,"objectTypeId":"0-101"`, []string{"commerce_payment/12 deleted"}},
+		{"generic subscription", "object.creation", `"objectId":12,"objectTypeId":"0-69"`, []string{"subscription/12 changed signal"}},
+		{
+			"payment of an invoice", "object.associationChange",
+			`"objectTypeId":"0-53","fromObjectTypeId":"0-53","toObjectTypeId":"0-101","fromObjectId":12,"toObjectId":13`,
+			[]string{"commerce_payment/13 changed signal"},
+		},
+		{
+			"line of an invoice", "object.associationChange",
+			`"objectTypeId":"0-8","fromObjectTypeId":"0-8","toObjectTypeId":"0-53","fromObjectId":771,"toObjectId":12`,
+			[]string{"invoice/12 changed signal"},
+		},
+		{"unknown custom object", "object.creation", `"objectId":12,"objectTypeId":"2-99"`, nil},
+		{"odd source", "deal.creation", `"objectId":77,"changeSource":"API","sourceId":4711`, []string{"deal/77 changed signal"}},
 		{"labeled association", "deal.associationChange", `"associationType":"BILLED_DEAL_TO_COMPANY","fromObjectId":77,"toObjectId":9`, []string{"deal/77 changed signal"}},
 		{"association of others", "deal.associationChange", `"associationType":"DEAL_TO_TICKET","fromObjectId":77,"toObjectId":1`, nil},
 		{"unknown association", "deal.associationChange", `"associationType":"SOMETHING","fromObjectId":77,"toObjectId":1`, nil},

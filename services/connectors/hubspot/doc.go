@@ -1,8 +1,8 @@
 // Package hubspot connects HubSpot, the hub: it checks and reads HubSpot's
-// webhooks, reads companies, contacts, products and deals with their lines
-// into snapshots, and writes back to the records what other systems made of
-// them. It creates and deletes no records. Retry, rate budget, ledger and
-// tracing are put around it by the sink runtime.
+// webhooks and journal, reads records with their lines into snapshots, one by
+// one, by what changed, or all there are, and makes and writes records with
+// their associations and line items. It deletes only what it made. Retry, rate
+// budget, ledger and tracing are put around it by the sink runtime.
 package hubspot
 
 import "time"
@@ -18,6 +18,9 @@ const (
 
 	// DefaultURL is production; developer test accounts have the same host.
 	DefaultURL = "https://api.hubapi.com"
+
+	// JournalVersion is the dated version of the webhooks journal's paths.
+	JournalVersion = "2026-03"
 
 	// appURL begins the links to records for people.
 	appURL = "https://app.hubspot.com/contacts/"
@@ -38,12 +41,6 @@ const (
 	// page holds hundreds.
 	maxPages = 50
 
-	// perSecond and burst together stay within the 190 calls in any ten
-	// seconds of a private app at Professional: 10 × 17 + 20.
-	perSecond  = 17
-	burst      = 20
-	concurrent = 10
-
 	// lockedWait is the pause HubSpot asks for after 423.
 	lockedWait = 2 * time.Second
 	// The windows of HubSpot's rate limits. A spent daily one is looked at
@@ -63,6 +60,19 @@ const (
 	ownPrefix = "spoke_"
 	// ownGroup is the property group they stand in.
 	ownGroup = "spoke"
+	// keyProperty holds Spoke's key in the records that Spoke made. Its values
+	// are unique, so that a record is found and written by it.
+	keyProperty = "spoke_key"
+	// associatedPrefix begins the fields that set associations.
+	associatedPrefix = "associated_"
+	// linesField sets the line items.
+	linesField = "line_items"
+)
+
+// The categories of association types.
+const (
+	userDefined    = "USER_DEFINED"
+	hubspotDefined = "HUBSPOT_DEFINED"
 )
 
 // The types of associations that mark a record's primary company, by the

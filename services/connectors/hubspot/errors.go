@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +36,7 @@ type problem struct {
 const (
 	categoryNotFound  = "OBJECT_NOT_FOUND"
 	categoryScopes    = "MISSING_SCOPES"
+	categoryConflict  = "CONFLICT"
 	codeNoSuch        = "PROPERTY_DOESNT_EXIST"
 	codeNoAssociation = "NO_ASSOCIATIONS_FOUND"
 	policyDaily       = "DAILY"
@@ -85,6 +87,16 @@ func (p problem) invalids() []invalid {
 	return slices.DeleteFunc(all, func(v invalid) bool { return !propertyName(v.Name) })
 }
 
+// existingForm is how HubSpot names the record that has a unique value already.
+var existingForm = regexp.MustCompile(`Existing ID: (\d{1,20})`)
+
+func (p problem) existing() string {
+	if m := existingForm.FindStringSubmatch(p.Message); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
 // code is the most telling code of the problem. HubSpot's texts never are
 // passed on: they quote values.
 func (p problem) code() string {
@@ -129,6 +141,9 @@ type refusal struct {
 	code        string
 	correlation string
 	invalid     []invalid
+	// existing is the id of the record that stands in the way, where the
+	// problem tells it.
+	existing string
 }
 
 // Error names status and codes.
@@ -166,7 +181,7 @@ const statusMigrating = 477
 // fault judges a problem. Entries of a 207 answer have no status; they come
 // with the status they would have had alone.
 func (p problem) fault(op string, status int) *fault.Error {
-	cause := &refusal{status: status, code: p.code(), correlation: p.CorrelationID, invalid: p.invalids()}
+	cause := &refusal{status: status, code: p.code(), correlation: p.CorrelationID, invalid: p.invalids(), existing: p.existing()}
 	e := (&fault.Error{Op: op, Err: cause}).WithCode(cause.code)
 	switch {
 	case status == http.StatusTooManyRequests:
@@ -196,6 +211,25 @@ func (p problem) fault(op string, status int) *fault.Error {
 		}
 	}
 	return e
+}
+
+// likelyStatus is the status that a problem comes with.
+func (p problem) likelyStatus() int {
+	switch p.Category {
+	case "VALIDATION_ERROR":
+		return http.StatusBadRequest
+	case categoryNotFound:
+		return http.StatusNotFound
+	case categoryScopes:
+		return http.StatusForbidden
+	case "INVALID_AUTHENTICATION", "EXPIRED_AUTHENTICATION":
+		return http.StatusUnauthorized
+	case categoryConflict:
+		return http.StatusConflict
+	case "RATE_LIMITS":
+		return http.StatusTooManyRequests
+	}
+	return http.StatusInternalServerError
 }
 
 func (p problem) scopeHint() string {
@@ -256,4 +290,9 @@ func (a *api) throttle(p problem, h http.Header) time.Duration {
 func (a *api) untilMidnight() time.Duration {
 	now := a.now().In(a.zone)
 	return time.Date(now.Year(), now.Month(), now.Day()+1, 0, 0, 0, 0, a.zone).Sub(now)
+}
+
+// missingScope reports that the token may not see a type at all.
+func missingScope(err error) bool {
+	return fault.Is(err, fault.Unauthorized) && fault.As(err).Code == categoryScopes
 }

@@ -34,7 +34,7 @@ func (r *reader) archived(ctx context.Context, k kind, ids []string) (map[string
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	found, err := r.batch(ctx, k, ids, []string{k.modified}, true)
+	found, err := r.api.read(ctx, k, ids, []string{k.modified}, true)
 	if err != nil {
 		return nil, err
 	}

@@ -18,10 +18,22 @@ var flows embed.FS
 
 // Kind describes HubSpot.
 func Kind() connector.Kind {
+	k := describe(DefaultSettings())
+	k.For = func(settings any) connector.Kind {
+		s, ok := settings.(*Settings)
+		if !ok || s == nil {
+			s = DefaultSettings()
+		}
+		return describe(s)
+	}
+	return k
+}
+
+// describe is the kind as one portal's settings make it.
+func describe(s *Settings) connector.Kind {
 	return connector.Kind{
 		Name: KindName, Title: "HubSpot", Hub: true,
-		Objects:  objects(),
-		Limits:   connector.Limits{PerSecond: perSecond, Burst: burst, Concurrent: concurrent},
+		Objects: objects(s), Feeds: feeds(s), Limits: limits(s),
 		Settings: func() any { return DefaultSettings() },
 		Open:     open,
 		Flows:    flows,
@@ -41,10 +53,9 @@ func open(settings any, deps connector.Deps) (connector.Connector, error) {
 		version: s.Version, now: deps.Now, zone: s.zone(),
 	}
 	p := portal{id: s.PortalID}
-	con := connector.Connector{
-		Reader: newReader(deps.Connection, s, a, p),
-		Target: newTarget(a, p),
-	}
+	r := newReader(deps.Connection, s, a, p)
+	sc := newScanner(s, deps, r)
+	con := connector.Connector{Reader: r, Scanner: sc, Target: newTarget(s, a, p, sc.journal)}
 	if len(s.ClientSecrets) > 0 {
 		con.Webhooks = newWebhooks(s, deps)
 	}

@@ -30,6 +30,8 @@ type notification struct {
 	ToObjectID       number   `json:"toObjectId"`
 	FromObjectTypeID string   `json:"fromObjectTypeId"`
 	ToObjectTypeID   string   `json:"toObjectTypeId"`
+	ChangeSource     string   `json:"changeSource"`
+	SourceID         loose    `json:"sourceId"`
 }
 
 // subscription splits the type into what it is about and what happened.
@@ -46,12 +48,12 @@ func (n notification) subscription() (about, happened string) {
 }
 
 // kind is the type of the record a notification is about.
-func (n notification) kind() (kind, bool) {
+func (n notification) kind(c catalog) (kind, bool) {
 	about, _ := n.subscription()
 	if about == "object" {
-		return kindOfType(n.ObjectTypeID)
+		return c.ofType(n.ObjectTypeID)
 	}
-	return kindNamed(about)
+	return c.named(about)
 }
 
 // key is the same whenever HubSpot delivers the same notification again, and
@@ -103,4 +105,17 @@ func (n number) id() string {
 		return ""
 	}
 	return strconv.FormatInt(int64(n), 10)
+}
+
+// loose is a text that may be written as a number.
+type loose string
+
+// UnmarshalJSON takes a text or a number, and anything else for nothing.
+func (l *loose) UnmarshalJSON(b []byte) error {
+	var text string
+	if json.Unmarshal(b, &text) != nil {
+		text = strings.Trim(string(b), "[]{}\" \n\t")
+	}
+	*l = loose(text)
+	return nil
 }

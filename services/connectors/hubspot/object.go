@@ -1,10 +1,10 @@
 package hubspot
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/spoke-sync/spoke/events"
-	"github.com/spoke-sync/spoke/services/internal/connector"
 )
 
 // kind is one of HubSpot's record types as this package needs it.
@@ -17,6 +17,15 @@ type kind struct {
 	modified string
 	// properties are read for the canonical fields.
 	properties []string
+	// links names the kinds whose records the canonical fields link to.
+	links []string
+	// title is the property with the name of a custom object.
+	title string
+	// status is the property that HubSpot accepts only once the record's lines
+	// and associations are there.
+	status string
+	// needed are properties without which HubSpot makes no record.
+	needed []string
 }
 
 const (
@@ -24,7 +33,7 @@ const (
 	contactLastModified = "lastmodifieddate" // contacts alone call it so
 )
 
-// The record types.
+// The record types that every portal has.
 var (
 	company = kind{
 		name: "company", plural: "companies", typeID: "0-2", entity: events.EntityCompany, modified: lastModified,
@@ -33,10 +42,11 @@ var (
 	contact = kind{
 		name: "contact", plural: "contacts", typeID: "0-1", entity: events.EntityContact, modified: contactLastModified,
 		properties: []string{"firstname", "lastname", "email", "phone"},
+		links:      []string{"company"},
 	}
 	product = kind{
 		name: "product", plural: "products", typeID: "0-7", entity: events.EntityProduct, modified: lastModified,
-		properties: []string{"name", "hs_sku", "description", "price"},
+		properties: []string{"name", "hs_sku", "description", "price", "hs_cost_of_goods_sold"},
 	}
 	deal = kind{
 		name: "deal", plural: "deals", typeID: "0-3", entity: events.EntityDeal, modified: lastModified,
@@ -44,63 +54,116 @@ var (
 			"dealname", "amount", "deal_currency_code", "pipeline", "dealstage", "closedate",
 			"hs_is_closed_won", "hs_is_closed_lost",
 		},
+		links: []string{"company", "contact", "line_item"},
 	}
 	// A line item has no canonical entity of its own: what happens to it is
-	// a change of its deal.
+	// a change of what it belongs to.
 	lineItem = kind{
 		name: "line_item", plural: "line_items", typeID: "0-8", entity: events.EntityDeal, modified: lastModified,
 		properties: []string{
 			"name", "hs_sku", "quantity", "price", "amount", "hs_product_id", "hs_line_item_currency_code",
 		},
 	}
-	kinds = [...]kind{company, contact, product, deal, lineItem}
+	quote = kind{
+		name: "quote", plural: "quotes", typeID: "0-14", entity: events.EntityQuote, modified: lastModified,
+		properties: []string{
+			"hs_title", "hs_quote_number", "hs_status", "hs_quote_amount", "hs_currency", "hs_expiration_date", "hs_quote_link",
+		},
+		links: []string{"company", "contact", "deal", "line_item"}, status: "hs_status",
+	}
+	invoice = kind{
+		name: "invoice", plural: "invoices", typeID: "0-53", entity: events.EntityInvoice, modified: lastModified,
+		properties: []string{
+			"hs_number", "hs_invoice_status", "hs_currency", "hs_amount_billed", "hs_amount_paid", "hs_balance_due",
+			"hs_invoice_date", "hs_due_date", "hs_invoice_link", "hs_comments",
+		},
+		links: []string{"company", "contact", "deal", "order", "line_item"}, status: "hs_invoice_status",
+		needed: []string{"hs_currency"},
+	}
+	order = kind{
+		name: "order", plural: "orders", typeID: "0-123", entity: events.EntityOrder, modified: lastModified,
+		properties: []string{
+			"hs_order_name", "hs_currency_code", "hs_total_price", "hs_tax", "hs_external_order_status", "hs_fulfillment_status",
+			"hs_external_created_date",
+		},
+		links: []string{"company", "contact", "deal", "line_item"},
+	}
+	payment = kind{
+		name: "commerce_payment", plural: "commerce_payments", typeID: "0-101", entity: events.EntityPayment, modified: lastModified,
+		properties: []string{
+			"hs_initial_amount", "hs_currency_code", "hs_latest_status", "hs_initiated_date", "hs_payment_method", "hs_reference_number",
+		},
+		links: []string{"company", "invoice"},
+	}
+	subscription = kind{
+		name: "subscription", plural: "subscriptions", typeID: "0-69", entity: events.EntitySubscription, modified: lastModified,
+		properties: []string{
+			"hs_status", "hs_currency_code", "hs_next_payment_amount", "hs_recurring_billing_frequency",
+			"hs_recurring_billing_start_date", "hs_next_payment_due_date",
+		},
+		links: []string{"company", "line_item"},
+	}
 )
 
-func kindNamed(name string) (kind, bool) {
-	return pick(func(k kind) bool { return k.name == name })
+// catalog holds the record types of one portal: HubSpot's and its own.
+type catalog []kind
+
+func standard() catalog {
+	return catalog{company, contact, product, deal, lineItem, quote, invoice, order, payment, subscription}
 }
 
-func kindOfType(typeID string) (kind, bool) {
-	return pick(func(k kind) bool { return k.typeID == typeID })
+// newCatalog adds the portal's custom objects.
+func newCatalog(s *Settings) catalog {
+	all := standard()
+	for _, name := range slices.Sorted(maps.Keys(s.CustomObjects)) {
+		c := s.CustomObjects[name]
+		k := kind{
+			name: name, plural: c.Type, typeID: c.Type, entity: events.Entity("x_" + name), modified: lastModified,
+			title: c.NameProperty, links: []string{"company", "contact", "deal"},
+		}
+		if c.NameProperty != "" {
+			k.properties = []string{c.NameProperty}
+		}
+		all = append(all, k)
+	}
+	return all
 }
 
-func pick(is func(kind) bool) (kind, bool) {
-	i := slices.IndexFunc(kinds[:], is)
+func (c catalog) named(name string) (kind, bool) {
+	return c.pick(func(k kind) bool { return k.name == name })
+}
+
+func (c catalog) ofType(typeID string) (kind, bool) {
+	return c.pick(func(k kind) bool { return k.typeID == typeID })
+}
+
+func (c catalog) pick(is func(kind) bool) (kind, bool) {
+	i := slices.IndexFunc(c, is)
 	if i < 0 {
 		return kind{}, false
 	}
-	return kinds[i], true
+	return c[i], true
 }
 
-// objects declares the record types for flows. Products are read only: they
-// are kept in HubSpot.
-func objects() []connector.Object {
-	text := func(name, doc string) connector.Field {
-		return connector.Field{Name: name, Type: connector.FieldString, Doc: doc}
+// linked are the kinds that a kind's canonical fields link to.
+func (c catalog) linked(k kind) []kind {
+	var all []kind
+	for _, o := range c {
+		if holds(k, o) {
+			all = append(all, o)
+		}
 	}
-	state := text("spoke_sync_state", "Whether the other systems hold the record: failed, waiting, pending or synced")
-	writable := func(k kind, fields ...connector.Field) connector.Object {
-		return connector.Object{Name: k.name, Entity: k.entity, Can: connector.Read | connector.Webhook | connector.Update, Fields: fields, Open: propertyName}
-	}
-	return []connector.Object{
-		writable(deal,
-			text("spoke_netsuite_order", "Number of the sales order in NetSuite"),
-			text("spoke_quickbooks_invoice", "Number of the invoice in QuickBooks"),
-			text("spoke_stripe_invoice", "Number of the invoice in Stripe"),
-			text("spoke_stripe_invoice_url", "Page where the customer sees and pays the invoice"),
-			connector.Field{Name: "spoke_amount_paid", Type: connector.FieldDecimal, Doc: "Paid so far, in the deal's currency"},
-			text("spoke_payment_status", "Status of the invoice: draft, open, paid, void or uncollectible"),
-			state),
-		writable(company,
-			text("spoke_netsuite_customer", "Id of the customer in NetSuite"),
-			text("spoke_quickbooks_customer", "Id of the customer in QuickBooks"),
-			text("spoke_stripe_customer", "Id of the customer in Stripe"),
-			state),
-		writable(contact, state),
-		{Name: product.name, Entity: product.entity, Can: connector.Read | connector.Webhook},
-		{Name: lineItem.name, Entity: lineItem.entity, Can: connector.Read | connector.Webhook},
-	}
+	return all
 }
+
+// holders are the kinds whose canonical fields link to a kind.
+func (c catalog) holders(k kind) []kind {
+	return slices.DeleteFunc(slices.Clone(c), func(h kind) bool { return !holds(h, k) })
+}
+
+// holds reports whether a record of one kind has a link to one of the other
+// in its canonical fields.
+func holds(holder, other kind) bool { return slices.Contains(holder.links, other.name) }
 
 // propertyName reports whether name can be the internal name of a property.
 func propertyName(name string) bool {

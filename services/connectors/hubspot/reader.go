@@ -18,6 +18,7 @@ type reader struct {
 	api        *api
 	connection string
 	portal     portal
+	kinds      catalog
 	custom     map[string][]string
 	money      *monies
 	stages     *stages
@@ -25,7 +26,7 @@ type reader struct {
 
 func newReader(connection string, s *Settings, a *api, p portal) *reader {
 	return &reader{
-		api: a, connection: connection, portal: p, custom: s.Properties,
+		api: a, connection: connection, portal: p, kinds: newCatalog(s), custom: s.custom(),
 		money: &monies{api: a, home: s.Currency}, stages: &stages{api: a},
 	}
 }
@@ -38,7 +39,7 @@ func (*reader) BatchSize() int { return objectBatch }
 // that belongs to none (any more) gives nothing.
 func (r *reader) Read(ctx context.Context, object string, ids []string) ([]events.Change, error) {
 	op := "hubspot: read " + object
-	k, ok := kindNamed(object)
+	k, ok := r.kinds.named(object)
 	if !ok {
 		return nil, fault.New(fault.Rejected, op, "there is no such object type").WithCode("UNKNOWN_OBJECT")
 	}
@@ -49,12 +50,13 @@ func (r *reader) Read(ctx context.Context, object string, ids []string) ([]event
 		}
 	}
 	if k.name == lineItem.name {
-		parents, err := r.parents(ctx, ids)
-		if err != nil {
-			return nil, err
-		}
-		k, ids = deal, parents
+		return r.parents(ctx, ids)
 	}
+	return r.read(ctx, k, ids)
+}
+
+// read returns snapshots of any number of records.
+func (r *reader) read(ctx context.Context, k kind, ids []string) ([]events.Change, error) {
 	var all []events.Change
 	for chunk := range slices.Chunk(ids, objectBatch) {
 		changes, err := r.chunk(ctx, k, chunk)
@@ -66,21 +68,36 @@ func (r *reader) Read(ctx context.Context, object string, ids []string) ([]event
 	return all, nil
 }
 
-// parents are the deals that line items belong to. A line item of a quote or
-// an invoice is a copy of its own and has no deal.
-func (r *reader) parents(ctx context.Context, ids []string) ([]string, error) {
-	found, err := r.linked(ctx, lineItem, deal, ids)
-	if err != nil {
-		return nil, err
-	}
-	var deals []string
-	for _, ends := range found {
-		for _, e := range ends {
-			deals = append(deals, e.id)
+// parents reads what line items belong to. A line item has one parent, so that
+// each further kind is asked only for those that have found none.
+func (r *reader) parents(ctx context.Context, ids []string) ([]events.Change, error) {
+	var all []events.Change
+	for _, k := range r.kinds.holders(lineItem) {
+		if len(ids) == 0 {
+			break
 		}
+		found, err := r.api.linked(ctx, lineItem, k, ids)
+		if err != nil {
+			if k.name != deal.name && missingScope(err) {
+				continue // what the token may not see is not used
+			}
+			return nil, err
+		}
+		var parents []string
+		for _, ends := range found {
+			for _, e := range ends {
+				parents = append(parents, e.id)
+			}
+		}
+		slices.SortFunc(parents, byID)
+		changes, err := r.read(ctx, k, slices.Compact(parents))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, changes...)
+		ids = slices.DeleteFunc(ids, func(id string) bool { return len(found[id]) > 0 })
 	}
-	slices.SortFunc(deals, byID)
-	return slices.Compact(deals), nil
+	return all, nil
 }
 
 // chunk reads up to 100 records of one kind.
@@ -120,16 +137,11 @@ type source struct {
 	lines map[string]record
 }
 
-// others are the kinds that a kind's canonical fields link to.
-func others(k kind) []kind {
-	return slices.DeleteFunc(slices.Clone(kinds[:]), func(o kind) bool { return !holds(k, o) })
-}
-
 // one reads a single record together with its associations, in one call.
 func (r *reader) one(ctx context.Context, k kind, id string) (source, error) {
 	q := url.Values{"properties": {strings.Join(r.names(k), ",")}}
 	var ends []string
-	for _, o := range others(k) {
+	for _, o := range r.kinds.linked(k) {
 		ends = append(ends, o.plural)
 	}
 	if len(ends) > 0 {
@@ -155,12 +167,14 @@ func (r *reader) one(ctx context.Context, k kind, id string) (source, error) {
 		if err != nil {
 			return source{}, err
 		}
-		s.gone = []events.Change{r.deleted(k, id, at)}
+		merged := said{r.connection, at}.change(k, id, events.OpMerged)
+		merged.Into = rec.ID
+		s.gone = []events.Change{merged}
 	}
-	for _, o := range others(k) {
+	for _, o := range r.kinds.linked(k) {
 		ends, complete := inline(k, o, rec)
 		if !complete {
-			all, err := r.linked(ctx, k, o, []string{rec.ID})
+			all, err := r.api.linked(ctx, k, o, []string{rec.ID})
 			if err != nil {
 				return source{}, err
 			}
@@ -174,17 +188,17 @@ func (r *reader) one(ctx context.Context, k kind, id string) (source, error) {
 // many reads records in one batch, and their associations at the same time
 // in one call per kind.
 func (r *reader) many(ctx context.Context, k kind, ids []string) (source, error) {
-	ends := others(k)
+	ends := r.kinds.linked(k)
 	found := make([]map[string][]end, len(ends))
 	var live map[string]record
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		live, err = r.batch(gctx, k, ids, r.names(k), false)
+		live, err = r.api.read(gctx, k, ids, r.names(k), false)
 		return err
 	})
 	for i, o := range ends {
 		g.Go(func() (err error) {
-			found[i], err = r.linked(gctx, k, o, ids)
+			found[i], err = r.api.linked(gctx, k, o, ids)
 			return err
 		})
 	}
@@ -210,44 +224,7 @@ func (r *reader) many(ctx context.Context, k kind, ids []string) (source, error)
 
 // names are the properties to read.
 func (r *reader) names(k kind) []string {
-	return slices.Concat(k.properties, []string{k.modified}, r.custom[k.name])
-}
-
-// batch reads records by id. What HubSpot does not have is absent.
-func (r *reader) batch(ctx context.Context, k kind, ids, properties []string, archived bool) (map[string]record, error) {
-	type input struct {
-		ID string `json:"id"`
-	}
-	found := make(map[string]record, len(ids))
-	op := "read a batch of " + k.plural
-	for chunk := range slices.Chunk(ids, objectBatch) {
-		inputs := make([]input, len(chunk))
-		for i, id := range chunk {
-			inputs[i] = input{id}
-		}
-		c := call{
-			op: op, method: http.MethodPost, path: r.api.objects(k, "/batch/read"),
-			body: map[string]any{"inputs": inputs, "properties": properties, "propertiesWithHistory": []string{}},
-		}
-		if archived {
-			c.query = url.Values{"archived": {"true"}}
-		}
-		var answer batch[record]
-		c.out = &answer
-		if err := r.api.do(ctx, c); err != nil {
-			return nil, err
-		}
-		if answer.Results == nil {
-			return nil, garbled("hubspot: "+op, http.StatusOK)
-		}
-		if err := answer.failed("hubspot: " + op); err != nil {
-			return nil, err
-		}
-		for _, rec := range answer.Results {
-			found[rec.ID] = rec
-		}
-	}
-	return found, nil
+	return slices.Concat(k.properties, []string{k.modified, keyProperty}, r.custom[k.name])
 }
 
 // failed returns the first error of a batch of reads that is not about a

@@ -133,7 +133,7 @@ func TestReadOtherKinds(t *testing.T) {
 	}, text(contact.Fields)))
 	product := b.read(t, "product", "3")["product/3"]
 	require.Empty(t, cmp.Diff(map[string]string{
-		"name": `"Seat"`, "sku": `"SEAT"`, "description": `"One seat"`, "price": `{"amount":"10.10","currency":"EUR"}`, "active": "true",
+		"name": `"Seat"`, "sku": `"SEAT"`, "description": `"One seat"`, "price": `{"amount":"10.10","currency":"EUR"}`, "cost": "null", "active": "true",
 	}, text(product.Fields)))
 	require.Empty(t, cmp.Diff(map[string]int{"companies get": 1, "contacts get": 1, "products get": 1}, calls(b)))
 }

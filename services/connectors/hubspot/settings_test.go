@@ -97,7 +97,7 @@ func TestObjects(t *testing.T) {
 	t.Parallel()
 	k := hubspot.Kind()
 	require.True(t, k.Hub)
-	for name, write := range map[string]bool{"deal": true, "company": true, "contact": true, "product": false, "line_item": false} {
+	for name, write := range map[string]bool{"deal": true, "company": true, "contact": true, "product": true, "invoice": true, "line_item": false, "commerce_payment": false} {
 		o, ok := k.Object(name)
 		require.True(t, ok)
 		require.Equal(t, write, o.Writable(), name)

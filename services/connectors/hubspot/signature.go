@@ -30,6 +30,8 @@ type webhooks struct {
 	connection string
 	portal     int64
 	app        int64
+	kinds      catalog
+	ownWrites  []string
 	secrets    [][]byte
 	public     string
 	now        func() time.Time
@@ -39,6 +41,7 @@ type webhooks struct {
 func newWebhooks(s *Settings, deps connector.Deps) *webhooks {
 	w := &webhooks{
 		connection: deps.Connection, portal: s.PortalID, app: s.AppID, public: s.PublicURL,
+		kinds: newCatalog(s), ownWrites: s.OwnWrites,
 		now: deps.Now, log: deps.Log,
 	}
 	for _, v := range s.ClientSecrets {

@@ -18,6 +18,9 @@ func (r *reader) snapshot(ctx context.Context, k kind, rec record, s source) (ev
 	}
 	c := said{r.connection, at}.change(k, rec.ID, events.OpChanged)
 	c.Snapshot, c.URL = true, r.portal.link(k, rec.ID)
+	if of, ours := events.RecordOf(rec.text(keyProperty)); ours {
+		c.Record = of // none for a key that does not tell its record
+	}
 	c.Fields = make(events.Fields, len(k.properties)+len(r.custom[k.name]))
 	switch k.name {
 	case company.name:
@@ -29,6 +32,21 @@ func (r *reader) snapshot(ctx context.Context, k kind, rec record, s source) (ev
 		err = r.productFields(ctx, c.Fields, rec)
 	case deal.name:
 		c.At, err = r.dealFields(ctx, c.Fields, rec, s, at)
+	case quote.name:
+		c.Number = rec.text("hs_quote_number")
+		c.At, err = r.quoteFields(ctx, c.Fields, rec, s, at)
+	case invoice.name:
+		c.Number = rec.text("hs_number")
+		c.At, err = r.invoiceFields(ctx, c.Fields, rec, s, at)
+	case order.name:
+		c.Number = rec.text("hs_order_name")
+		c.At, err = r.orderFields(ctx, c.Fields, rec, s, at)
+	case payment.name:
+		err = r.paymentFields(ctx, c.Fields, rec, s)
+	case subscription.name:
+		c.At, err = r.subscriptionFields(ctx, c.Fields, rec, s, at)
+	default:
+		r.customFields(c.Fields, k, rec, s)
 	}
 	if err != nil {
 		return events.Change{}, err
@@ -64,10 +82,15 @@ func (r *reader) productFields(ctx context.Context, f events.Fields, rec record)
 	if err != nil {
 		return err
 	}
+	cost, err := r.money.amount(ctx, rec, "hs_cost_of_goods_sold", "")
+	if err != nil {
+		return err
+	}
 	f.Set("name", rec.text("name"))
 	f.Set("sku", rec.text("hs_sku"))
 	f.Set("description", rec.text("description"))
 	f.Set("price", price)
+	f.Set("cost", cost)
 	f.Set("active", true)
 	return nil
 }
@@ -129,9 +152,9 @@ func unreadable(rec record, property string) *fault.Error {
 }
 
 // complete reads what the records of a kind need besides their own
-// properties: the lines of deals.
+// properties: their lines.
 func (r *reader) complete(ctx context.Context, k kind, s *source) error {
-	if k.name != deal.name {
+	if !holds(k, lineItem) {
 		return nil
 	}
 	var ids []string
@@ -144,13 +167,13 @@ func (r *reader) complete(ctx context.Context, k kind, s *source) error {
 		return nil
 	}
 	var err error
-	if s.lines, err = r.batch(ctx, lineItem, ids, r.names(lineItem), false); err != nil {
+	if s.lines, err = r.api.read(ctx, lineItem, ids, r.names(lineItem), false); err != nil {
 		return err
 	}
 	return r.checkLines(ctx, ids, s.lines)
 }
 
-// checkLines fails while a line that belongs to a deal can't be read: an
+// checkLines fails while a line that belongs to a record can't be read: an
 // invoice without it would be wrong. A line that was deleted just now is
 // none.
 func (r *reader) checkLines(ctx context.Context, ids []string, lines map[string]record) error {
@@ -167,7 +190,7 @@ func (r *reader) checkLines(ctx context.Context, ids []string, lines map[string]
 	for _, id := range missing {
 		if _, ok := deleted[id]; !ok {
 			return fault.New(fault.Transient, "hubspot: read "+lineItem.plural,
-				"line item %s belongs to a deal but can't be read yet", id).WithCode("LINE_NOT_READABLE")
+				"line item %s belongs to a record but can't be read yet", id).WithCode("LINE_NOT_READABLE")
 		}
 	}
 	return nil

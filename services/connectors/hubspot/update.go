@@ -113,12 +113,7 @@ func (t *target) settle(k kind, writes []write, answer batch[record], results []
 	for _, rec := range answer.Results {
 		done[rec.ID] = true
 	}
-	refused := map[string]problem{}
-	for _, p := range answer.Errors {
-		for _, trace := range texts(p.Context["objectWriteTraceId"]) {
-			refused[trace] = p
-		}
-	}
+	refused := answer.refused()
 	var again []write
 	for i, w := range writes {
 		p, bad := refused[traceID(i)]

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"testing"
 
@@ -21,6 +22,8 @@ var hubSpotFiles = []string{
 // hubSpotExceptions are what the documents lack.
 var hubSpotExceptions = []exception{
 	{"GET /account-info/", "", "the account's details are in no document"},
+	{"GET /webhooks-journal/", "", "the webhooks journal is in no document"},
+	{"GET /_journal/", "", "the journal's files are HubSpot's storage, and no operation of the API"},
 }
 
 // HubSpot is the description of HubSpot's CRM API.
@@ -76,6 +79,16 @@ func legacyPath(path string) string {
 
 // amendHubSpot corrects what the documents say otherwise than the API does.
 func amendHubSpot(doc *openapi3.T) {
+	for path, item := range doc.Paths.Map() {
+		if !strings.HasPrefix(path, "/oauth/") {
+			continue
+		}
+		for _, op := range item.Operations() {
+			if op.Responses.Default() == nil { // any call may be throttled or fail
+				op.Responses.Set("default", &openapi3.ResponseRef{Value: openapi3.NewResponse().WithDescription("an error")})
+			}
+		}
+	}
 	if doc.Components == nil {
 		return
 	}

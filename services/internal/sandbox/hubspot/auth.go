@@ -72,7 +72,6 @@ func (b *Box) serveToken(w http.ResponseWriter, r *http.Request) {
 	}
 	b.tokens[token] = b.opts.Now().Add(b.opts.TokenLife)
 	b.mu.Unlock()
-	b.Effect("token granted", f.Get("grant_type"))
 	answer["access_token"] = token
 	sandbox.JSON(w, http.StatusOK, answer)
 }

@@ -79,7 +79,7 @@ const (
 	DefaultToken        = "pat-na1-00000000-box"
 	DefaultClientSecret = "7c1f0a52-5f0e-4c8b-9b1d-hubspot-box0" //nolint:gosec // a sandbox's
 	DefaultClientID     = "9b1f0a52-0000-4000-8000-hubspot-boxid"
-	DefaultRefreshToken = "na1-00000000-refresh-hubspot-box" //nolint:gosec // a sandbox's
+	DefaultRefreshToken = "na1-00000000-refresh-hubspot-box"
 	DefaultPortalID     = 48012345
 	DefaultAppID        = 3344556
 )
@@ -112,6 +112,7 @@ type Box struct {
 	tokens   map[string]time.Time // access tokens that were given out, with their end
 	grants   int
 	revoked  bool
+	quiet    bool // nothing goes into the journal
 	sealed   bool // the newest journal entry was handed out
 }
 
@@ -208,7 +209,9 @@ func (b *Box) routes() {
 
 // typeRoutes serves one type under each of its names.
 func (b *Box) typeRoutes(t *objectType) {
-	for _, name := range slices.Compact([]string{t.plural, t.name, t.typeID}) {
+	names := []string{t.plural, t.name, t.typeID}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
 		b.objectRoutes(t, "/crm/objects/{version}/"+name)
 		properties := "/crm/properties/{version}/" + name
 		b.api("properties list", "GET "+properties, b.bind(t, b.listProperties))

@@ -151,6 +151,40 @@ func (b *Box) AddDeal(d Deal) (string, error) {
 	return id, b.seedLink("deal", id, "contact", d.Contact)
 }
 
+// Add seeds a record of any type without webhooks and returns its id.
+func (b *Box) Add(object, id string, props map[string]string) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.save()
+	return b.seed(object, id, map[string]string{}, props)
+}
+
+// Link associates two records that are there, without webhooks.
+func (b *Box) Link(from, id, to, toID string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.save()
+	return b.seedLink(from, id, to, toID)
+}
+
+// Create makes a record as a person in HubSpot does, with webhooks, and
+// returns its id.
+func (b *Box) Create(object string, props map[string]string) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	t, ok := b.typeNamed(object)
+	if !ok {
+		return "", fmt.Errorf("hubspotbox: unknown object %q", object)
+	}
+	if p, status := b.check(t, nil, props, enforcing); status != 0 {
+		return "", fmt.Errorf("hubspotbox: create %s: %d %s", object, status, p.Message)
+	}
+	o := b.newObject(t, "", props)
+	b.notifyCreated(t, o)
+	b.save()
+	return o.ID, nil
+}
+
 // SetDeal changes a deal as a person in HubSpot does, with webhooks.
 func (b *Box) SetDeal(id string, props map[string]string) error { return b.Set("deal", id, props) }
 

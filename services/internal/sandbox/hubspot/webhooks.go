@@ -58,7 +58,9 @@ func (b *Box) notify(t *objectType, happened string, at time.Time, extra notific
 	if b.closed {
 		return
 	}
-	b.journal(t, happened, at, extra)
+	if !b.quiet {
+		b.journal(t, happened, at, extra)
+	}
 	if b.opts.WebhookURL == "" {
 		return
 	}
@@ -123,7 +125,10 @@ func number(id string) int64 {
 
 func (b *Box) notifyCreated(t *objectType, o *object) {
 	b.notify(t, "creation", o.Created, notification{"objectId": number(o.ID), "changeFlag": "NEW"})
+	// The journal says a creation in one event; webhooks add one per property.
+	b.quiet = true
 	b.notifyChanged(t, o, sortedKeys(o.Properties))
+	b.quiet = false
 }
 
 // notifyChanged sends a notification per property. No portal subscribes to
