@@ -58,10 +58,16 @@ func (s *Sink) conclude(j *job, r connector.Result) {
 	case fault.Reapply:
 		next.Reapply = true
 		s.retry(j, v.Delay, next)
-	case fault.Retry, fault.Stop:
+	case fault.Stop: // the breaker sets the pace: nobody pulls it before its next try
+		s.retry(j, min(v.Delay, stopWait), next)
+	case fault.Retry:
 		s.retry(j, v.Delay, next)
 	}
 }
+
+// stopWait bounds how long a document stays away that met a vendor which is
+// down.
+const stopWait = time.Second
 
 // pauseWait is when a document comes again that met refused credentials.
 const pauseWait = 5 * time.Second
