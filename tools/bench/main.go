@@ -2,11 +2,13 @@
 // beside a limit that is measured in the same run.
 //
 //	go run ./tools/bench core [-events N] [-records N] [-json]
+//	go run ./tools/bench backfill [-objects N] [-kills N] [-json]
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -16,11 +18,30 @@ import (
 
 func main() { os.Exit(run(os.Args[1:])) }
 
+const usage = `usage:
+  go run ./tools/bench core [-events N] [-records N] [-json]
+  go run ./tools/bench backfill [-objects N] [-kills N] [-json]`
+
 func run(args []string) int {
-	if len(args) == 0 || args[0] != "core" {
-		fmt.Fprintln(os.Stderr, "usage: go run ./tools/bench core [-events N] [-records N] [-json]")
+	benches := map[string]func(context.Context, []string) error{"core": runCore, "backfill": runBackfill}
+	if len(args) == 0 || benches[args[0]] == nil {
+		fmt.Fprintln(os.Stderr, usage)
 		return 2
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := benches[args[0]](ctx, args[1:])
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return 2
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	return 0
+}
+
+func runCore(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("core", flag.ContinueOnError)
 	o := options{}
 	flags.IntVar(&o.events, "events", 100_000, "events to post")
@@ -28,22 +49,22 @@ func run(args []string) int {
 	flags.IntVar(&o.size, "size", 1024, "bytes of one event")
 	flags.StringVar(&o.profile, "profile", "", "write a CPU profile of Spoke to this file")
 	asJSON := flags.Bool("json", false, "print JSON")
-	if err := flags.Parse(args[1:]); err != nil {
-		return 2
+	if err := flags.Parse(args); err != nil {
+		return err
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	r, err := core(ctx, o)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		return 1
+		return err
 	}
 	if *asJSON {
-		enc := json.NewEncoder(os.Stdout)
-		enc.SetIndent("", "  ")
-		_ = enc.Encode(r) // nobody reads on when this fails
-		return 0
+		return printJSON(r)
 	}
 	r.print(os.Stdout)
-	return 0
+	return nil
+}
+
+func printJSON(v any) error {
+	enc := json.NewEncoder(os.Stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }

@@ -32,11 +32,14 @@ type process struct {
 	once  sync.Once
 }
 
-func build(ctx context.Context, bin string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "github.com/spoke-sync/spoke/services/spoke")
+func build(ctx context.Context, bin string) error { return buildService(ctx, "spoke", bin) }
+
+// buildService builds one of Spoke's programs.
+func buildService(ctx context.Context, name, bin string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", bin, "github.com/spoke-sync/spoke/services/"+name)
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("build spoke: %w", err)
+		return fmt.Errorf("build %s: %w", name, err)
 	}
 	return nil
 }
