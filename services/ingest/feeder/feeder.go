@@ -47,7 +47,7 @@ type Config struct {
 	// Owner names whoever has the turn at a checkpoint; one that comes back
 	// under its name goes on at once. It is unique when empty.
 	Owner string
-	// Lease is for how long a turn is left to a replica that says nothing; 10
+	// Lease is for how long a turn is left to a replica that says nothing; 6
 	// seconds when 0.
 	Lease time.Duration
 	// MaxBehind is how many events transform may have before it while a backfill
@@ -56,7 +56,7 @@ type Config struct {
 }
 
 const (
-	defaultLease     = 10 * time.Second
+	defaultLease     = 6 * time.Second
 	defaultMaxBehind = 50_000
 	// sweepEvery is how often it is looked for backfills that nobody works on.
 	sweepEvery = 10 * time.Second

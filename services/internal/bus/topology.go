@@ -153,7 +153,7 @@ func scheduleStream(replicas int) jetstream.StreamConfig {
 
 // FeederAckWait is after how long work that a dead replica was given comes to
 // another one.
-const FeederAckWait = 12 * time.Second
+const FeederAckWait = 8 * time.Second
 
 func feederConsumer(tenant string) jetstream.ConsumerConfig {
 	c := consumer(DurableFeeder, maxPendingFeeder, events.DueFilter(tenant))
