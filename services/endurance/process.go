@@ -25,7 +25,7 @@ type process struct {
 // context ends it.
 func start(ctx context.Context, dir, path string, env []string, args ...string) (*process, error) {
 	p := &process{name: filepath.Base(path), ended: make(chan struct{})}
-	out, err := os.OpenFile(filepath.Join(dir, p.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	out, err := os.OpenFile(filepath.Join(dir, p.name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // the caller names the folder
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.name, err)
 	}

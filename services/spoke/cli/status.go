@@ -124,18 +124,18 @@ func (now *status) printFeeds(s *session) {
 	t := tabwriter.NewWriter(s.out, 0, 4, 2, ' ', 0)
 	_, _ = fmt.Fprintln(t, "CONNECTION\tFEED\tREAD\tSTATE\tBEHIND\tOBJECTS\tOF\tLAST")
 	for _, f := range now.Feeds {
-		cells, read, behind, last := []string(nil), "backfill", "-", "-"
-		if f.Work == checkpoint.Poll {
-			read = f.Sync
-			cells, last = pollRow(*f.State)
-			if f.LagSeconds != nil {
-				behind = (time.Duration(*f.LagSeconds) * time.Second).String()
-			}
-		} else {
+		var cells []string
+		read, behind, last := "backfill", "-", "-"
+		if f.State.Last != nil {
+			last = stamp(f.State.Last.Ended)
+		}
+		if f.Work == checkpoint.Backfill {
 			cells = row(*f.State)
-			if f.State.Last != nil {
-				last = stamp(f.State.Last.Ended)
-			}
+		} else {
+			read, cells = f.Sync, pollRow(*f.State)
+		}
+		if f.LagSeconds != nil {
+			behind = (time.Duration(*f.LagSeconds) * time.Second).String()
 		}
 		_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", f.Connection, f.Feed, read, cells[0], behind, cells[1], cells[2], last)
 	}
@@ -151,12 +151,12 @@ func (now *status) printFeeds(s *session) {
 	s.printf("\n")
 }
 
-// pollRow is what a poll's state says: state, objects and total, and when the
-// last pass ended.
-func pollRow(st checkpoint.State) (cells []string, last string) {
-	cells, last = []string{"ok", "0", "-"}, "-"
+// pollRow is what a poll's state says: state, objects of its last or current
+// pass, and how many there are.
+func pollRow(st checkpoint.State) []string {
+	cells := []string{"ok", "0", "-"}
 	if st.Last != nil {
-		cells[1], last = thousands(st.Last.Objects), stamp(st.Last.Ended)
+		cells[1] = thousands(st.Last.Objects)
 	}
 	if st.Pass != nil {
 		cells[0], cells[1] = "under way", thousands(st.Pass.Objects)
@@ -167,7 +167,7 @@ func pollRow(st checkpoint.State) (cells []string, last string) {
 	if st.Failure != nil {
 		cells[0] = "waits: " + plain(st.Failure.Kind)
 	}
-	return cells, last
+	return cells
 }
 
 // count returns how many subjects match; HUB has one message on each.
