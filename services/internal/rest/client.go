@@ -52,7 +52,7 @@ func NewHTTP(transport http.RoundTripper) *http.Client {
 		Transport: transport,
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			if req.URL.Host != via[0].URL.Host || req.URL.Scheme != via[0].URL.Scheme {
-				return fmt.Errorf("redirect from %s to another host %s refused", via[0].URL.Host, req.URL.Host)
+				return fmt.Errorf("%w: from %s to %s", errRedirect, via[0].URL.Host, req.URL.Host)
 			}
 			if req.Method != via[0].Method {
 				return http.ErrUseLastResponse
@@ -64,6 +64,9 @@ func NewHTTP(transport http.RoundTripper) *http.Client {
 		},
 	}
 }
+
+// errRedirect is a redirect that would carry credentials to another host.
+var errRedirect = errors.New("redirect to another host refused")
 
 // Authorizer puts credentials on a request. Signatures are made anew for
 // every try.
@@ -203,6 +206,9 @@ func lost(r Request, err error, sent bool) *fault.Error {
 	var wait interface{ RetryAfter() time.Duration }
 	if errors.As(err, &wait) {
 		e = e.After(wait.RetryAfter())
+	}
+	if errors.Is(err, errRedirect) {
+		return e.WithHint("the vendor, or a proxy in between, points elsewhere: check the connection's url and account")
 	}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
