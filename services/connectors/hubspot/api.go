@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/oauth"
 	"github.com/spoke-sync/spoke/services/internal/rest"
 )
 
@@ -52,7 +53,7 @@ func (a *api) do(ctx context.Context, c call) error {
 		r.Body = b
 		r.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := a.rest.Do(ctx, r)
+	resp, err := a.rest.Do(oauth.WithUsed(ctx), r)
 	if err != nil {
 		return err
 	}

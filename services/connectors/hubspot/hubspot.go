@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/rest"
@@ -48,8 +47,12 @@ func open(settings any, deps connector.Deps) (connector.Connector, error) {
 	if err := s.Validate(); err != nil {
 		return connector.Connector{}, fmt.Errorf("hubspot: connection %s: %w", deps.Connection, err)
 	}
+	var auth rest.Authorizer = bearer{s.Token}
+	if !s.RefreshToken.IsZero() {
+		auth = userTokens(s, deps)
+	}
 	a := &api{
-		rest:    rest.Client{HTTP: deps.HTTP, Base: strings.TrimRight(s.URL, "/"), Auth: bearer{s.Token}},
+		rest:    rest.Client{HTTP: deps.HTTP, Base: base(s), Auth: auth},
 		version: s.Version, now: deps.Now, zone: s.zone(),
 	}
 	p := portal{id: s.PortalID}

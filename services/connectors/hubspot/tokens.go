@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/oauth"
 	"github.com/spoke-sync/spoke/services/internal/rest"
 )
 
@@ -40,11 +42,11 @@ func (t *appTokens) Authorize(ctx context.Context, req *http.Request) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.token == "" || !t.now().Before(t.until) {
-		g, err := ask(ctx, t.client, t.path, t.form, t.now)
+		c, _, err := ask(ctx, t.client, t.path, t.form, t.now)
 		if err != nil {
 			return err
 		}
-		t.token, t.until = g.access, g.until
+		t.token, t.until = c.Access, c.Until
 	}
 	req.Header.Set("Authorization", "Bearer "+t.token)
 	return nil
@@ -61,13 +63,30 @@ func (t *appTokens) Renew(context.Context) bool {
 // opGrant names the calls of the token endpoint.
 const opGrant = "hubspot: get an access token"
 
-// grant is an answer of the token endpoint.
-type grant struct {
-	access  string
-	refresh string
-	until   time.Time
-	hub     string
+// userTokens are those of an OAuth app that was installed in the portal: all
+// replicas share them.
+func userTokens(s *Settings, deps connector.Deps) *oauth.Source {
+	client := &rest.Client{HTTP: deps.HTTP, Base: base(s)}
+	return oauth.New(oauth.Options{
+		Op: opGrant, Configured: s.RefreshToken.Reveal(), Reconnect: reinstall,
+		Refresh: func(ctx context.Context, token string) (oauth.Credentials, error) {
+			form := credentials(s, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
+			c, hub, err := ask(ctx, client, tokenPath(s), form, deps.Now)
+			switch {
+			case err != nil:
+			case s.PortalID != 0 && hub != "" && hub != strconv.FormatInt(s.PortalID, 10):
+				err = fault.New(fault.Unauthorized, opGrant, "the refresh_token belongs to another portal than portal_id").
+					WithCode("WRONG_PORTAL").WithHint("correct portal_id or enter the refresh_token of that portal")
+			case c.Refresh == "":
+				c.Refresh = token // HubSpot's lives until the app is uninstalled
+			}
+			return c, err
+		},
+	}, deps)
 }
+
+// reinstall is the remedy for a grant that is no good.
+const reinstall = "install the app in the portal again and enter the new refresh_token"
 
 func base(s *Settings) string { return strings.TrimRight(s.URL, "/") }
 
@@ -86,12 +105,12 @@ const (
 	// renewMargin is how long before its end a token is no longer used; a tenth
 	// of its life where that is shorter.
 	renewMargin = time.Minute
-	// codeInvalidGrant says that a grant was revoked or never was.
-	codeInvalidGrant = "invalid_grant"
+	// maxLife keeps times within what can be written.
+	maxLife = 24 * time.Hour
 )
 
-// ask gets an access token. Asking again after a lost answer harms nothing.
-func ask(ctx context.Context, c *rest.Client, path string, form url.Values, now func() time.Time) (grant, error) {
+// ask gets an access token, and the portal that it is for. Asking again after a lost answer harms nothing.
+func ask(ctx context.Context, c *rest.Client, path string, form url.Values, now func() time.Time) (oauth.Credentials, string, error) {
 	asked := now()
 	r := rest.Request{
 		Op: opGrant, Method: http.MethodPost, Path: path, Body: []byte(form.Encode()), Safe: true,
@@ -99,7 +118,7 @@ func ask(ctx context.Context, c *rest.Client, path string, form url.Values, now 
 	}
 	resp, err := c.Do(ctx, r)
 	if err != nil {
-		return grant{}, err
+		return oauth.Credentials{}, "", err
 	}
 	var a struct {
 		Access  string `json:"access_token"`
@@ -112,12 +131,13 @@ func ask(ctx context.Context, c *rest.Client, path string, form url.Values, now 
 	readable := json.Unmarshal(resp.Body, &a) == nil
 	switch {
 	case !resp.OK():
-		return grant{}, refusedGrant(r, resp, readable, a.Error)
+		return oauth.Credentials{}, "", refusedGrant(r, resp, readable, a.Error)
 	case !readable || a.Access == "":
-		return grant{}, garbled(opGrant, resp.Status)
+		return oauth.Credentials{}, "", garbled(opGrant, resp.Status)
 	}
-	life := time.Duration(max(a.Expires, 0)) * time.Second
-	return grant{access: a.Access, refresh: a.Refresh, hub: a.Hub.id(), until: asked.Add(life - min(renewMargin, life/10))}, nil
+	life := time.Duration(min(max(a.Expires, 0), int64(maxLife/time.Second))) * time.Second
+	until := asked.Add(life - min(renewMargin, life/10)).UTC()
+	return oauth.Credentials{Access: a.Access, Refresh: a.Refresh, Until: until}, a.Hub.id(), nil
 }
 
 // refusedGrant classifies a refusal. Every 4xx that HubSpot explains is about
@@ -131,8 +151,8 @@ func refusedGrant(r rest.Request, resp *rest.Response, readable bool, code strin
 		return e
 	}
 	e.Kind = fault.Unauthorized
-	if e = e.WithCode(code); code == codeInvalidGrant {
-		return e.WithHint("the app was uninstalled or its grant revoked: install it in the portal again and enter the new refresh_token")
+	if e = e.WithCode(code); code == oauth.CodeInvalidGrant {
+		return e.WithHint("the app was uninstalled or its grant revoked: " + reinstall)
 	}
 	return e.WithHint("check client_id, client_secrets and refresh_token of the connection")
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/oauth"
 	"github.com/spoke-sync/spoke/services/internal/rest"
 )
 
@@ -44,7 +45,7 @@ func (c *client) call(ctx context.Context, r rest.Request) (body, error) {
 		r.Header = http.Header{}
 	}
 	r.Header.Set("Accept", "application/json")
-	resp, err := c.rest.Do(withUsed(ctx), r)
+	resp, err := c.rest.Do(oauth.WithUsed(ctx), r)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/oauth"
 )
 
 // scope is what Spoke asks a company for.
@@ -70,10 +71,10 @@ func (c *consent) Complete(ctx context.Context, redirect string, answer url.Valu
 }
 
 // probe reads the company's name with the new token.
-func (c *consent) probe(ctx context.Context, next credentials) (string, error) {
+func (c *consent) probe(ctx context.Context, next oauth.Credentials) (string, error) {
 	deps := c.deps
-	deps.Tokens = NewMemoryStore()
-	if _, err := saveCredentials(ctx, deps.Tokens, next, 0); err != nil {
+	deps.Tokens = oauth.NewMemoryStore()
+	if _, err := oauth.Save(ctx, deps.Tokens, next, 0); err != nil {
 		return "", err
 	}
 	info, err := newClient(c.settings, deps, newTokens(c.settings, deps)).company(ctx)
@@ -85,13 +86,13 @@ func (c *consent) probe(ctx context.Context, next credentials) (string, error) {
 
 // save replaces what the store holds, whoever is changing it: what is new
 // here is what the person wants.
-func (c *consent) save(ctx context.Context, next credentials) error {
+func (c *consent) save(ctx context.Context, next oauth.Credentials) error {
 	for {
 		_, rev, err := c.deps.Tokens.Load(ctx)
 		if err != nil {
 			return fault.New(fault.Transient, opConnect, "load the credentials: %w", err)
 		}
-		_, err = saveCredentials(ctx, c.deps.Tokens, next, rev)
+		_, err = oauth.Save(ctx, c.deps.Tokens, next, rev)
 		switch {
 		case err == nil:
 			return nil

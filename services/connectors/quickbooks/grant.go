@@ -11,6 +11,7 @@ import (
 
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/oauth"
 	"github.com/spoke-sync/spoke/services/internal/rest"
 )
 
@@ -20,10 +21,6 @@ const (
 	// renewMargin is how long before its end a token is no longer used; a
 	// tenth of its life where that is shorter.
 	renewMargin = time.Minute
-
-	// codeInvalidGrant says that a refresh token or a code has ended or was
-	// replaced.
-	codeInvalidGrant = "invalid_grant"
 )
 
 // granter asks Intuit's token endpoint.
@@ -56,16 +53,16 @@ type tokenAnswer struct {
 
 // refresh trades a refresh token for an access token and, from time to time,
 // another refresh token.
-func (g *granter) refresh(ctx context.Context, token string) (credentials, error) {
+func (g *granter) refresh(ctx context.Context, token string) (oauth.Credentials, error) {
 	return g.ask(ctx, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
 }
 
 // exchange trades the code of a consent for the first tokens.
-func (g *granter) exchange(ctx context.Context, code, redirect string) (credentials, error) {
+func (g *granter) exchange(ctx context.Context, code, redirect string) (oauth.Credentials, error) {
 	return g.ask(ctx, url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {redirect}})
 }
 
-func (g *granter) ask(ctx context.Context, form url.Values) (credentials, error) {
+func (g *granter) ask(ctx context.Context, form url.Values) (oauth.Credentials, error) {
 	asked := g.now()
 	basic := base64.StdEncoding.EncodeToString([]byte(g.settings.ClientID + ":" + g.settings.ClientSecret.Reveal()))
 	r := rest.Request{
@@ -83,18 +80,18 @@ func (g *granter) ask(ctx context.Context, form url.Values) (credentials, error)
 	}
 	resp, err := g.client.Do(ctx, r)
 	if err != nil {
-		return credentials{}, err
+		return oauth.Credentials{}, err
 	}
 	var a tokenAnswer
 	readable := json.Unmarshal(resp.Body, &a) == nil
 	if !resp.OK() {
-		return credentials{}, g.refusal(r, resp, a.Error)
+		return oauth.Credentials{}, g.refusal(r, resp, a.Error)
 	}
 	if !readable || a.AccessToken == "" || a.RefreshToken == "" {
-		return credentials{}, fault.New(fault.Transient, opToken, "the answer holds no token")
+		return oauth.Credentials{}, fault.New(fault.Transient, opToken, "the answer holds no token")
 	}
 	life := seconds(a.ExpiresIn)
-	return credentials{
+	return oauth.Credentials{
 		Refresh: a.RefreshToken, Access: a.AccessToken, Until: asked.Add(life - min(renewMargin, life/10)).UTC(),
 		RefreshUntil: endOf(asked, a.RefreshLife), HardUntil: endOf(asked, a.HardLife),
 	}, nil
@@ -126,7 +123,7 @@ func (g *granter) refusal(r rest.Request, resp *rest.Response, code string) *fau
 	}
 	e.Kind = fault.Unauthorized
 	e = e.WithCode(code)
-	if code == codeInvalidGrant {
+	if code == oauth.CodeInvalidGrant {
 		return e.WithHint("the refresh token has expired or was revoked: " + reconnect(g.connection))
 	}
 	return e.WithHint("check client_id and client_secret of the connection")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/oauth"
 )
 
 //go:embed flows/*.yaml
@@ -55,7 +56,7 @@ func Open(s *Settings, deps connector.Deps) (connector.Connector, error) {
 
 func withDefaults(deps connector.Deps) connector.Deps {
 	if deps.Tokens == nil {
-		deps.Tokens = NewMemoryStore()
+		deps.Tokens = oauth.NewMemoryStore()
 	}
 	if deps.Now == nil {
 		deps.Now = time.Now

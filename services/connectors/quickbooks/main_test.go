@@ -15,6 +15,7 @@ import (
 	"github.com/spoke-sync/spoke/services/connectors/quickbooks"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/oauth"
 	"github.com/spoke-sync/spoke/services/internal/rest"
 	quickbooksbox "github.com/spoke-sync/spoke/services/internal/sandbox/quickbooks"
 )
@@ -26,12 +27,12 @@ type bundle struct {
 	connector.Connector
 	box      *quickbooksbox.Box
 	settings *quickbooks.Settings
-	store    *quickbooks.MemoryStore
+	store    *oauth.MemoryStore
 }
 
 func setup(t testing.TB, opts quickbooksbox.Options, change ...func(*quickbooks.Settings)) *bundle {
 	t.Helper()
-	b := &bundle{store: quickbooks.NewMemoryStore()}
+	b := &bundle{store: oauth.NewMemoryStore()}
 	b.box, b.settings = startBox(t, opts)
 	for _, f := range change {
 		f(b.settings)

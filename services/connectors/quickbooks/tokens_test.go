@@ -15,6 +15,7 @@ import (
 	"github.com/spoke-sync/spoke/services/connectors/quickbooks"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/fault"
+	"github.com/spoke-sync/spoke/services/internal/oauth"
 	"github.com/spoke-sync/spoke/services/internal/sandbox"
 	quickbooksbox "github.com/spoke-sync/spoke/services/internal/sandbox/quickbooks"
 	"github.com/spoke-sync/spoke/services/internal/secret"
@@ -24,7 +25,7 @@ func secretOf(s string) secret.Value { return secret.New(s) }
 
 // brokenStore refuses to save new tokens while it is broken.
 type brokenStore struct {
-	*quickbooks.MemoryStore
+	*oauth.MemoryStore
 	broken atomic.Bool
 }
 
@@ -108,7 +109,7 @@ func TestAccessTokenWaitsForTheStore(t *testing.T) {
 
 func TestMemoryStoreRefusesAnOldRevision(t *testing.T) {
 	t.Parallel()
-	s := quickbooks.NewMemoryStore()
+	s := oauth.NewMemoryStore()
 	_, err := s.Save(t.Context(), "one", 0)
 	require.NoError(t, err)
 	_, err = s.Save(t.Context(), "other", 0)

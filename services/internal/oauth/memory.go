@@ -1,4 +1,4 @@
-package quickbooks
+package oauth
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 )
 
 // MemoryStore is a connector.TokenStore that ends with the process. A token
-// that gets lost means that a person has to connect the company again, so a
+// that gets lost means that a person has to connect the account again, so a
 // store that outlives the process is to be used wherever there is one.
 type MemoryStore struct {
 	mu    sync.Mutex
