@@ -13,7 +13,7 @@ type refund struct {
 	Created  int64             `json:"created"`
 	Currency string            `json:"currency"`
 	Details  map[string]any    `json:"destination_details"`
-	Failure  *string           `json:"failure_reason"`
+	Failure  *string           `json:"failure_reason,omitempty"`
 	Intent   *string           `json:"payment_intent"`
 	Metadata map[string]string `json:"metadata"`
 	Reason   *string           `json:"reason"`
