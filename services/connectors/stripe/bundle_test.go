@@ -18,6 +18,7 @@ import (
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/connectors/stripe"
 	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/sandbox"
 	stripebox "github.com/spoke-sync/spoke/services/internal/sandbox/stripe"
 	"github.com/spoke-sync/spoke/services/internal/secret"
 )
@@ -182,10 +183,23 @@ func (w *wire) calls() []string {
 
 func start(t testing.TB) *bundle {
 	t.Helper()
+	return startWith(t, stripebox.Options{})
+}
+
+// expired makes the sandbox refuse the key.
+func expired() sandbox.Fault { return sandbox.Fault{Kind: sandbox.FaultExpire} }
+
+func liveSettings() *stripe.Settings {
+	s := stripe.Kind().Settings().(*stripe.Settings)
+	s.Key = secret.New("rk_live_x")
+	return s
+}
+
+func startWith(t testing.TB, o stripebox.Options) *bundle {
+	t.Helper()
 	b := &bundle{wire: &wire{real: &http.Transport{DisableKeepAlives: true}}, clock: &clock{}, hooks: newInbox(t)}
-	box, err := stripebox.New(stripebox.Options{
-		Key: testKey, WebhookSecret: testSecret, WebhookURL: b.hooks.URL, PerSecond: -1, Now: b.clock.now,
-	})
+	o.Key, o.WebhookSecret, o.WebhookURL, o.PerSecond, o.Now = testKey, testSecret, b.hooks.URL, -1, b.clock.now
+	box, err := stripebox.New(o)
 	require.NoError(t, err)
 	server := httptest.NewServer(box)
 	t.Cleanup(func() {

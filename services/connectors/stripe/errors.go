@@ -16,6 +16,7 @@ const (
 	codeMissing     = "resource_missing"
 	codeExists      = "resource_already_exists"
 	codeLock        = "lock_timeout"
+	codeCurrency    = "currency_not_supported"
 	codeKeyInUse    = "idempotency_key_in_use"
 	typeIdempotency = "idempotency_error"
 )
@@ -101,6 +102,8 @@ func hint(resp *rest.Response, code, decline string) string {
 		text = "the restricted key lacks a permission: add it in Stripe's dashboard"
 	case code == codeMissing:
 		text = "Stripe does not have this object: it was deleted there, or belongs to another account or mode"
+	case code == codeCurrency:
+		text = "this account does not take the currency: choose another account for it with the flow's route, or add the currency in Stripe"
 	case code == typeIdempotency:
 		text = "an earlier call with this idempotency key had other content"
 	case resp.Status == http.StatusTooManyRequests:
