@@ -194,16 +194,16 @@ func TestLimitsFollowTheKey(t *testing.T) {
 	t.Parallel()
 	b := start(t)
 	k := stripe.Kind().For(b.settings)
-	require.EqualValues(t, stripe.SandboxPerSecond, k.Limits.PerSecond)
+	require.Equal(t, stripe.SandboxPerSecond, int(k.Limits.PerSecond))
 	live := liveSettings()
 	k = stripe.Kind().For(live)
-	require.EqualValues(t, stripe.LivePerSecond, k.Limits.PerSecond)
+	require.Equal(t, stripe.LivePerSecond, int(k.Limits.PerSecond))
 	pool := func(method, path string) string {
 		r := httptest.NewRequestWithContext(t.Context(), method, "https://api.stripe.com"+path, nil)
 		for _, p := range k.Limits.Pools {
 			if p.Match(r) {
 				require.True(t, p.Shared)
-				require.EqualValues(t, stripe.EndpointPerSecond, p.PerSecond)
+				require.Equal(t, stripe.EndpointPerSecond, int(p.PerSecond))
 				return p.Name
 			}
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/spoke-sync/spoke/events"
@@ -70,10 +69,6 @@ func (d dispute) withdrawn() bool {
 	}
 	return sum < 0
 }
-
-// withCharge asks for the charge along with a refund or dispute: it names the
-// customer.
-func withCharge() url.Values { return url.Values{"expand[]": {"charge"}} }
 
 func (r *reader) refundChanges(ctx context.Context, raw json.RawMessage, at time.Time) ([]events.Change, error) {
 	x, err := decode[refund]("read refund", raw)

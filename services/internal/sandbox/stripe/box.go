@@ -155,6 +155,6 @@ func (b *Box) dump() map[string]any {
 		"invoice_payment": toMap(b.state.Payments.Rows), "payment_intent": toMap(b.state.Intents.Rows),
 		"refund": toMap(b.state.Refunds.Rows), "dispute": toMap(b.state.Disputes.Rows), "credit_note": toMap(b.state.Credits.Rows),
 		"subscription": toMap(b.state.Subs.Rows), "quote": toMap(b.state.Quotes.Rows), "payment_link": toMap(b.state.Links.Rows),
-		"payment_record": toMap(b.state.Records.Rows),
+		"payment_record": toMap(b.state.Records.Rows), "session": toMap(b.state.Sessions.Rows), "charge": toMap(b.state.Charges.Rows),
 	}
 }

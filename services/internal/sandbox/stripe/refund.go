@@ -78,11 +78,11 @@ func (b *Box) createRefund(c *call) (any, *problem) {
 	f := c.form
 	ch := b.state.Charges.Rows[f.get("charge")]
 	if id := f.get("payment_intent"); id != "" {
-		if pi := b.state.Intents.Rows[id]; pi == nil {
+		pi := b.state.Intents.Rows[id]
+		if pi == nil {
 			return nil, noSuchParam("payment_intent", "payment_intent", id)
-		} else {
-			ch = b.state.Charges.Rows[pi.LatestCharge]
 		}
+		ch = b.state.Charges.Rows[pi.LatestCharge]
 	}
 	if ch == nil {
 		return nil, noSuchParam("charge", "charge", f.get("charge"))
