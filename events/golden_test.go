@@ -60,7 +60,7 @@ func examples(t *testing.T) map[string]any {
 				Others: []events.Candidate{{Source: "netsuite", Value: json.RawMessage(`"Renewed"`), At: noon, Event: "e0"}},
 			}},
 			Docs:   map[string]events.Doc{"netsuite/salesOrder": doc},
-			Wanted: map[string]events.Want{"netsuite/salesOrder": {Hash: sealed.Hash, Flow: "netsuite-sales-order", Adopted: "1043", Drifts: 4, DriftAt: noon, Contested: true}},
+			Wanted: map[string]events.Want{"netsuite/salesOrder": {Hash: sealed.Hash, Flow: "netsuite-sales-order", Named: "1043", Drifts: 4, DriftAt: noon, Contested: true}},
 			Needed: []string{"netsuite/customer"},
 		},
 	}

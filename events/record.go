@@ -128,8 +128,9 @@ type Seen struct {
 type Want struct {
 	Hash string `json:"hash"`
 	Flow string `json:"flow"`
-	// Adopted is the id of an adopted object that the document named.
-	Adopted string `json:"adopted,omitempty"`
+	// Named is the id of an object that Spoke has not written yet and that the
+	// document named.
+	Named string `json:"named,omitempty"`
 	// Drifts counts how often the document was published again because the
 	// system held something else, DriftAt is when it was last seen to, and
 	// Contested is set once that has come too often to be written back at once.

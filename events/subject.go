@@ -83,6 +83,17 @@ func LinkFilter(tenant string, to Key) string {
 	return subject("link", tenant, string(to.Entity), to.ID) + ".>"
 }
 
+// MatchSubject is where it stands in HUB that a record has a value by which it
+// may be matched; hash stands for the value.
+func MatchSubject(tenant, rule, hash string, k Key) string {
+	return subject("match", tenant, string(k.Entity), rule, hash, k.ID)
+}
+
+// MatchFilter matches every record with a value.
+func MatchFilter(tenant string, e Entity, rule, hash string) string {
+	return subject("match", tenant, string(e), rule, hash) + ".*"
+}
+
 // HeldSubject is where a desired document that needs another object at the
 // same connection is held in HUB.
 func HeldSubject(tenant, connection string, need Ref, object string, k Key) string {

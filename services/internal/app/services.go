@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/match"
 	"github.com/spoke-sync/spoke/services/internal/sink"
 	"github.com/spoke-sync/spoke/services/transform/worker"
 )
@@ -44,6 +45,7 @@ func runTransform(ctx context.Context, e *Env, ready func()) error {
 	}
 	w, err := worker.New(ctx, worker.Config{
 		Tenant: e.Config.Tenant, Kinds: e.Config.Kinds(), Flows: e.Flows, Policy: policy,
+		Match: e.Config.Match.Over(match.Default()),
 	}, worker.Deps{
 		Bus: e.Bus, Readers: readers, Log: e.Log, Tracer: e.Tracer(TransformName), Meter: worker.NewMeter(e.Registry),
 		Paused: e.Paused,

@@ -21,6 +21,7 @@ import (
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/hub"
+	"github.com/spoke-sync/spoke/services/internal/match"
 	"github.com/spoke-sync/spoke/services/internal/secret"
 )
 
@@ -39,9 +40,12 @@ type Config struct {
 	// which of them a record belongs to, for the default flows.
 	Routing map[string]ast.Node `yaml:"routing"`
 	// Flows are files or patterns, relative to the configuration file.
-	Flows     []string                          `yaml:"flows"`
-	Policy    map[events.Entity]map[string]Rule `yaml:"policy"`
-	Warehouse Warehouse                         `yaml:"warehouse"`
+	Flows  []string                          `yaml:"flows"`
+	Policy map[events.Entity]map[string]Rule `yaml:"policy"`
+	// Match names, per entity and in order, the fields by which objects of
+	// different systems are one; the defaults stand for the others.
+	Match     match.Rules `yaml:"match"`
+	Warehouse Warehouse   `yaml:"warehouse"`
 
 	file  string
 	text  []byte
@@ -267,6 +271,9 @@ func (c *Config) validate() error {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
 			report("%s", line)
 		}
+	}
+	for _, problem := range c.Match.Check() {
+		report("%s", problem)
 	}
 	return errors.Join(problems...)
 }

@@ -78,6 +78,8 @@ func TestProblemsSayWhereAndWhat(t *testing.T) {
 		"direction":       {"connections:\n  books:\n    kind: erp\n    direction: {order: sideways}\n", `spoke.yaml:4:17: connections.books.direction.order: "sideways": want two-way, to, from or off`},
 		"direction of":    {"connections:\n  books:\n    kind: erp\n    direction:\n      deal: from\n", "spoke.yaml:5:7: connections.books.direction.deal: ERP has no such entity: one of company, order"},
 		"direction to":    {"connections:\n  books: {kind: erp, direction: {company: to}}\n", "connections.books.direction.company: Spoke writes no such object to ERP: want from or off"},
+		"match field":     {"match:\n  company: [name, revenue]\n", `spoke.yaml:2:3: match.company: company has no field "revenue"`},
+		"match kind":      {"match: {deal: [amount]}\n", "spoke.yaml:1:9: match.deal: amount can't be indexed"},
 		"own name":        {"connections: {spoke: {kind: erp}}\n", `"spoke" is a name of Spoke's own`},
 		"short token":     {"upstreams: {shop: {token: 'literal:x'}}\n", "want at least 16"},
 		"syntax":          {"tenant: [a\n", "1:9"},

@@ -77,8 +77,8 @@ func orphans(r *events.Record, flows []*mapping.Flow) (withdrawn []events.Desire
 
 func want(r *events.Record, d events.Desired) events.Want {
 	w := events.Want{Hash: d.Hash, Flow: d.Flow}
-	if doc := r.Docs[events.DocKey(d.Connection, d.Object)]; !doc.Adopted.IsZero() {
-		w.Adopted = doc.ID
+	if doc := r.Docs[events.DocKey(d.Connection, d.Object)]; doc.Told == "" {
+		w.Named = doc.ID
 	}
 	return w
 }
@@ -134,10 +134,11 @@ func route(r *events.Record, f *mapping.Flow) (d events.Desired, emit bool, err 
 	if err := d.Seal(); err != nil {
 		return d, false, err
 	}
-	// An adopted object must be known before the document is written, or a
-	// second one would be made; and one that was given back must not be written.
-	adopted := want(r, d).Adopted != last.Adopted && doc.Told != last.Hash
-	return d, !before || d.Hash != last.Hash || adopted, err
+	// An object that was linked or adopted must be named before the document is
+	// written, or a second one would be made; and one that was given back must
+	// not be written.
+	renamed := doc.Told == "" && doc.ID != last.Named
+	return d, !before || d.Hash != last.Hash || renamed, err
 }
 
 // leaving says what is wanted of an object whose flow does not apply any more;

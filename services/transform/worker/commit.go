@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -82,8 +83,10 @@ func (w *Worker) commit(ctx context.Context, batch []*change) bool {
 // recompute starts from what HUB holds now. When the batch no longer fits,
 // its facts are delivered again.
 func (w *Worker) recompute(ctx context.Context, batch []*change) []*change {
+	batch = slices.DeleteFunc(slices.Clone(batch), func(c *change) bool { return c.partner })
 	for _, c := range batch {
 		w.cache.Remove(events.RecordSubject(w.Tenant, c.key))
+		c.with, c.failed, c.extra = nil, nil, nil // matches are found again
 	}
 	again := w.compute(ctx, batch)
 	if len(again) == 1 {

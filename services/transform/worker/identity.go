@@ -32,7 +32,8 @@ func (w *Worker) native(x events.External) (events.Key, bool) {
 
 // identify finds the golden record of every fact: by the hub's own id, by the
 // key that the vendor's object carries, by what is known of the vendor's id,
-// or else a new record named after the vendor's object. A fact of an unmarked
+// by fields that name it, or else a new record named after the vendor's object.
+// A fact of an unmarked
 // object that nobody knows gets none.
 func (w *Worker) identify(ctx context.Context, facts []fact) error {
 	unknown := map[events.External]bool{}
@@ -79,6 +80,9 @@ func (w *Worker) identify(ctx context.Context, facts []fact) error {
 			resolved := hub.Resolve(*c, find)
 			facts[i].Change = &resolved
 		}
+	}
+	if err := w.strangers(ctx, facts); err != nil {
+		return err
 	}
 	return w.followLinks(ctx, facts)
 }

@@ -23,8 +23,15 @@ type change struct {
 	notes  []note // of links that may be known by now
 	relink bool   // records that it links to may have been merged
 	hands  []hand // what is handed over with it
-	broken error  // why what stands in HUB can't be read
-	before cached
+	// extra are facts of Spoke's own, that nobody waits for.
+	extra []hub.Fact
+	// with is a change that must be committed in the same batch; partner is set
+	// for one that is only there for that.
+	with    *change
+	partner bool
+	failed  error
+	broken  error // why what stands in HUB can't be read
+	before  cached
 
 	after  events.Record
 	dirty  bool
@@ -34,6 +41,7 @@ type change struct {
 	links  []events.Key      // records that it links to from now on
 	// contested are the documents whose systems insist on values of their own.
 	contested []string
+	signs     []sign // values that it has from now on, by which it may be matched
 	span      trace.Span
 }
 
@@ -143,18 +151,51 @@ func (w *Worker) compute(ctx context.Context, changes []*change) [][]*change {
 		w.release(changes, giveAgain)
 		return nil
 	}
-	var batches [][]*change
+	ready := changes[:0:0]
+	for _, c := range changes {
+		if err := w.derive(ctx, c); err == nil || w.setApart(ctx, c, err) {
+			ready = append(ready, c)
+		}
+	}
+	return w.pack(ctx, w.doubles(ctx, ready))
+}
+
+// pack puts changes into batches that fit. Those that belong together are
+// beside each other.
+func (w *Worker) pack(ctx context.Context, changes []*change) (batches [][]*change) {
+	first := map[*change]bool{}
+	for _, c := range changes {
+		if c.with != nil {
+			first[c.with] = true
+		}
+	}
 	size := 0
 	for _, c := range changes {
-		if err := w.derive(ctx, c); err != nil && !w.setApart(ctx, c, err) {
+		if first[c] {
+			continue // with the other one
+		}
+		group := []*change{c}
+		if c.with != nil {
+			group = []*change{c.with, c}
+		}
+		n := 0
+		for _, g := range group {
+			if n += len(g.msgs); g.failed != nil {
+				w.Log.Warn("transform: postponed", "record", g.key.String(), "error", g.failed)
+				n = -1
+				break
+			}
+		}
+		if n < 0 {
+			w.release(group, giveAgain)
 			continue
 		}
-		if n := len(c.msgs); len(batches) == 0 || size+n > bus.MaxBatch {
+		if len(batches) == 0 || size+n > bus.MaxBatch {
 			batches = append(batches, nil)
 			size = 0
 		}
-		batches[len(batches)-1] = append(batches[len(batches)-1], c)
-		size += len(c.msgs)
+		batches[len(batches)-1] = append(batches[len(batches)-1], group...)
+		size += n
 	}
 	return batches
 }
@@ -206,7 +247,10 @@ func (w *Worker) derive(ctx context.Context, c *change) (err error) {
 	if c.broken != nil {
 		return c.broken
 	}
-	facts := make([]hub.Fact, 0, len(c.facts))
+	if err := c.stillFits(); err != nil {
+		return err
+	}
+	facts := append(make([]hub.Fact, 0, len(c.facts)+len(c.extra)), c.extra...)
 	for _, f := range c.facts {
 		if f.route != nil {
 			continue
@@ -346,6 +390,7 @@ func (c *change) addIdentity(w *Worker) error {
 	if err := c.addUnion(w, key); err != nil {
 		return err
 	}
+	c.addSigns(w, key)
 	c.waits = waitsOf(c.after)
 	for _, x := range c.waits {
 		c.msgs = append(c.msgs, bus.Message{Subject: events.WaitingSubject(w.Tenant, x, c.key), Data: key})

@@ -241,13 +241,17 @@ func (w *Worker) bequeath(ctx context.Context, rec events.Record, heirs []events
 	}
 	for _, k := range heirs {
 		c := next.of(k)
-		f := fact{key: k, Fact: hub.Fact{ID: "bequest:" + rec.Key.String(), Bequest: &rec}}
-		f.unit = &unit{}
-		f.unit.left.Store(1)
-		c.facts = append(c.facts, f)
+		c.know(hub.Fact{ID: "bequest:" + rec.Key.String(), Bequest: &rec})
 		c.hands = append(c.hands, hand{b, 0})
 	}
 	return nil
+}
+
+// know adds a fact of Spoke's own, which no message brought.
+func (c *change) know(f hub.Fact) {
+	u := &unit{}
+	u.left.Store(1)
+	c.facts = append(c.facts, fact{Fact: f, unit: u, key: c.key})
 }
 
 // handedOver removes a bequest note after its last part. A record that did not

@@ -37,6 +37,8 @@ type fact struct {
 	route *events.Route
 	span  trace.SpanContext
 	key   events.Key
+	// matched is set when the record was found by the object's fields.
+	matched bool
 }
 
 // committed notes that n facts are in HUB, and acks after the last one.

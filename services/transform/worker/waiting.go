@@ -50,6 +50,7 @@ func (w *Worker) followUp(ctx context.Context, done []*change) []*change {
 	next := relinks{}
 	w.followWaits(ctx, done, next)
 	w.followUnions(ctx, done, next)
+	w.followDoubles(ctx, done, next)
 	for _, c := range done {
 		w.tellContested(ctx, c)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/hub"
 	"github.com/spoke-sync/spoke/services/internal/mapping"
+	"github.com/spoke-sync/spoke/services/internal/match"
 )
 
 // Config of a Worker.
@@ -28,6 +29,8 @@ type Config struct {
 	Kinds  map[string]connector.Kind
 	Flows  *mapping.Set
 	Policy hub.Policy
+	// Match says which objects of different systems are one.
+	Match match.Rules
 	// Quiet is how long an announced object must be quiet before it is read,
 	// MaxWait how long a busy one waits at most. A burst of notifications
 	// becomes one read. Zero values mean the defaults.

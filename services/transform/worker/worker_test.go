@@ -20,6 +20,7 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/embed"
 	"github.com/spoke-sync/spoke/services/internal/hub"
 	"github.com/spoke-sync/spoke/services/internal/mapping"
+	"github.com/spoke-sync/spoke/services/internal/match"
 	"github.com/spoke-sync/spoke/services/transform/worker"
 )
 
@@ -96,6 +97,7 @@ type rig struct {
 	set *mapping.Set
 	// policy is that of the workers; change it before worker.
 	policy hub.Policy
+	match  match.Rules
 }
 
 func newRig(t *testing.T) *rig {
@@ -128,7 +130,7 @@ func files(text string) []mapping.File {
 func (r *rig) worker(readers map[string]connector.Reader) *worker.Worker {
 	r.t.Helper()
 	w, err := worker.New(r.t.Context(), worker.Config{
-		Tenant: tenant, Kinds: kinds(), Flows: r.set, Policy: r.policy,
+		Tenant: tenant, Kinds: kinds(), Flows: r.set, Policy: r.policy, Match: r.match,
 		Quiet: 100 * time.Millisecond, MaxWait: time.Second,
 	}, worker.Deps{
 		Bus: r.bus, Readers: readers, Log: slog.New(slog.DiscardHandler), Tracer: noop.NewTracerProvider().Tracer(""),
