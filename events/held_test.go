@@ -18,7 +18,7 @@ func TestHeldIsReadAsItWasWritten(t *testing.T) {
 	want := events.Held{
 		Needs:  events.Ref{Object: "customer", Record: events.Key{Entity: events.EntityCompany, ID: "9/ü"}},
 		Object: "order", Record: events.Key{Entity: events.EntityDeal, ID: "77"},
-		Subject: "desired.t.erp.order.deal.77", Sequence: 7, Since: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC),
+		Subject: "desired.t.erp.order.deal.77", Sequence: 7, Since: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), Told: true,
 	}
 	b, err := json.Marshal(want)
 	require.NoError(t, err)

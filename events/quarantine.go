@@ -48,6 +48,8 @@ type Held struct {
 	Subject  string    `json:"subject"`
 	Sequence uint64    `json:"sequence"`
 	Since    time.Time `json:"since"`
+	// Told is set once operators were told that it waits too long.
+	Told bool `json:"told,omitempty"`
 }
 
 // Condition is what a connection's sink is doing, as it stands in the

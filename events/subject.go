@@ -106,6 +106,11 @@ func HeldFilter(tenant, connection string, need Ref) string {
 	return subject("held", tenant, connection, need.Object, string(need.Record.Entity), need.Record.ID) + ".>"
 }
 
+// WaiterFilter matches what one document of a connection waits for.
+func WaiterFilter(tenant, connection, object string, k Key) string {
+	return subject("held", tenant, connection) + ".*.*.*." + Token(object) + "." + Token(string(k.Entity)) + "." + Token(k.ID)
+}
+
 // QuarantineSubject is where what can't be done is put.
 func QuarantineSubject(service, connection, kind string, entity Entity, id string) string {
 	return subject("quarantine", service, connection, kind, string(entity), id)

@@ -116,7 +116,8 @@ func openSink(ctx context.Context, e *Env, service, name string, meter *sink.Met
 		settle = *configured
 	}
 	s, err := sink.New(ctx, sink.Config{Tenant: e.Config.Tenant, Connection: name, Kind: kind, Settle: settle, Owner: e.owner,
-		OnDemand: func(object string) bool { return e.Flows.OnDemand(name, object) }},
+		HeldLimit: e.Config.Connections[name].HeldLimit,
+		OnDemand:  func(object string) bool { return e.Flows.OnDemand(name, object) }},
 		sink.Deps{Bus: e.Bus, Target: c.Target, Log: e.Log, Tracer: e.Tracer(service), Meter: meter,
 			Breaker: e.breakers[name], Budget: e.budgets[name]})
 	if err != nil {

@@ -81,6 +81,9 @@ type Connection struct {
 	DefaultFlows *bool `yaml:"default_flows"`
 	// Settle is how long a document must stand unchanged before it is written.
 	Settle *time.Duration `yaml:"settle"`
+	// HeldLimit is how long a document may wait for another object before
+	// operators are told; 0 is an hour.
+	HeldLimit time.Duration `yaml:"held_limit"`
 	Limits Limits         `yaml:"limits"`
 	// Sync says per entity how changes are heard of; "default" stands for
 	// those that are not named.
@@ -261,6 +264,9 @@ func (c *Config) validate() error {
 		}
 		c.validateSync(n, report)
 		c.validateDirection(n, report)
+		if conn.HeldLimit < 0 {
+			report("connections.%s.held_limit is %s: want a duration such as 1h", n, conn.HeldLimit)
+		}
 		c.validateLimits(n, report)
 	}
 	c.validateRouting(report)

@@ -80,6 +80,7 @@ func TestProblemsSayWhereAndWhat(t *testing.T) {
 		"direction to":    {"connections:\n  books: {kind: erp, direction: {company: to}}\n", "connections.books.direction.company: Spoke writes no such object to ERP: want from or off"},
 		"match field":     {"match:\n  company: [name, revenue]\n", `spoke.yaml:2:3: match.company: company has no field "revenue"`},
 		"match kind":      {"match: {deal: [amount]}\n", "spoke.yaml:1:9: match.deal: amount can't be indexed"},
+		"held limit":      {"connections: {books: {kind: erp, held_limit: -1h}}\n", "connections.books.held_limit is -1h0m0s: want a duration"},
 		"own name":        {"connections: {spoke: {kind: erp}}\n", `"spoke" is a name of Spoke's own`},
 		"short token":     {"upstreams: {shop: {token: 'literal:x'}}\n", "want at least 16"},
 		"syntax":          {"tenant: [a\n", "1:9"},

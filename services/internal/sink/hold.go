@@ -87,19 +87,20 @@ func (s *Sink) hold(j *job, cause error, next ledger.Sending) {
 		s.retry(j, slowHold, next)
 		return
 	}
-	note := events.Held{
-		Needs: *need, Object: j.desired.Object, Record: j.desired.Record,
-		Subject: j.msg.Subject, Sequence: j.msg.Seq, Since: time.Now().UTC(),
-	}
-	b, err := json.Marshal(note)
-	if err == nil {
-		_, err = s.Bus.Publish(j.ctx, bus.Message{
-			Subject: events.HeldSubject(s.Tenant, s.Connection, *need, j.desired.Object, j.desired.Record), Data: b,
-		})
-	}
+	note, seq, err := s.note(j, *need)
 	if err != nil {
 		s.Log.Warn("sink: hold not stored", "connection", s.Connection, "error", err)
 		s.giveBack(j, time.Second)
+		return
+	}
+	if err := s.circle(j.ctx, note); err != nil {
+		if fault.Is(err, fault.Transient) {
+			s.Log.Warn("sink: hold", "connection", s.Connection, "error", err)
+			s.giveBack(j, time.Second)
+			return
+		}
+		s.quarantine(j, err, next.Attempts, true)
+		s.unnote(j.ctx, seq)
 		return
 	}
 	if err := s.demand(j.ctx, note); err != nil {
@@ -115,6 +116,36 @@ func (s *Sink) hold(j *job, cause error, next ledger.Sending) {
 	// wrote it looked for notes before this one stood.
 	if id, err := s.idOf(j.ctx, *need); err == nil && id != "" {
 		s.release(j.ctx, *need)
+	}
+}
+
+// note stores what a document waits for. A wait that goes on for a newer
+// version of the document began with the first one.
+func (s *Sink) note(j *job, need events.Ref) (h events.Held, seq uint64, err error) {
+	h = events.Held{
+		Needs: need, Object: j.desired.Object, Record: j.desired.Record,
+		Subject: j.msg.Subject, Sequence: j.msg.Seq, Since: time.Now().UTC(),
+	}
+	subject := events.HeldSubject(s.Tenant, s.Connection, need, h.Object, h.Record)
+	last, found, err := s.Bus.LastOne(j.ctx, events.StreamHub, subject)
+	if err != nil {
+		return h, 0, err
+	}
+	var before events.Held
+	if found && json.Unmarshal(last.Data, &before) == nil {
+		h.Since, h.Told = before.Since, before.Told
+	}
+	b, err := json.Marshal(h)
+	if err != nil {
+		return h, 0, err
+	}
+	seq, err = s.Bus.Publish(j.ctx, bus.Message{Subject: subject, Data: b})
+	return h, seq, err
+}
+
+func (s *Sink) unnote(ctx context.Context, seq uint64) {
+	if err := s.Bus.Delete(ctx, events.StreamHub, seq); err != nil {
+		s.Log.Warn("sink: held note", "connection", s.Connection, "error", err) // the sweep removes it
 	}
 }
 
@@ -201,6 +232,9 @@ func (s *Sink) sweepOne(ctx context.Context, note bus.Stored, first bool) {
 	if id, err := s.idOf(ctx, h.Needs); err != nil || id == "" {
 		if err == nil && first {
 			err = s.demand(ctx, h)
+		}
+		if err == nil {
+			err = s.overdue(ctx, note, h)
 		}
 		if err != nil {
 			s.Log.Warn("sink: sweep", "connection", s.Connection, "error", err)

@@ -28,6 +28,9 @@ type Config struct {
 	Settle time.Duration
 	// Lanes is how many Apply calls may run at once; 0 means DefaultLanes.
 	Lanes int
+	// HeldLimit is how long a document may wait for another object before
+	// operators are told; 0 means DefaultHeldLimit.
+	HeldLimit time.Duration
 	// OnDemand reports whether an object type is only written once a document
 	// refers to it; nil means that none is.
 	OnDemand func(object string) bool
@@ -37,6 +40,9 @@ type Config struct {
 	// what it had begun before it died.
 	Owner string
 }
+
+// DefaultHeldLimit leaves people an hour to fill in what is missing.
+const DefaultHeldLimit = time.Hour
 
 // DefaultLanes bounds concurrent Apply calls. The vendor's own limits are
 // kept by the connection's budget; this bounds memory and open spans.
@@ -87,6 +93,9 @@ const (
 func New(ctx context.Context, c Config, d Deps) (*Sink, error) {
 	if c.Lanes == 0 {
 		c.Lanes = DefaultLanes
+	}
+	if c.HeldLimit == 0 {
+		c.HeldLimit = DefaultHeldLimit
 	}
 	if d.Jitter == nil {
 		d.Jitter = rand.Float64

@@ -97,6 +97,8 @@ type rig struct {
 	run func(v connector.Target) (stop func())
 	// budget of the sinks that run starts; may be nil.
 	budget interface{ Paused() time.Duration }
+	// heldLimit is sink.Config.HeldLimit; set it before run.
+	heldLimit time.Duration
 	// onDemand is sink.Config.OnDemand; set it before run.
 	onDemand func(object string) bool
 }
@@ -124,7 +126,7 @@ func newRig(t *testing.T) *rig {
 		require.NoError(t, err)
 		t.Cleanup(br.Close)
 		s, err := sink.New(t.Context(), sink.Config{
-			Tenant: tenant, Connection: conn, OnDemand: r.onDemand,
+			Tenant: tenant, Connection: conn, OnDemand: r.onDemand, HeldLimit: r.heldLimit,
 			Kind: connector.Kind{Name: "erp", Title: "ERP", Objects: []connector.Object{{Name: "customer", Entity: events.EntityCompany}}},
 		}, sink.Deps{
 			Bus: b, Target: v, Log: slog.New(slog.DiscardHandler), Tracer: noop.NewTracerProvider().Tracer(""),
