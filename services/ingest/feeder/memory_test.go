@@ -18,13 +18,15 @@ import (
 // TestAMillionObjectsTakeNoMoreMemoryThanAPage. It is not run beside others,
 // whose memory it would measure.
 func TestAMillionObjectsTakeNoMoreMemoryThanAPage(t *testing.T) {
-	const objects, page = 1_000_000, 1000
+	const objects, page = million, 1000
 	r := newRig(t, newVendor(0))
 	var base, most uint64
-	stored, pages := 0, 0
+	stored, pages, ended := 0, 0, make(chan struct{})
 	r.publisher = publishing(func(_ context.Context, msgs ...bus.Message) error {
-		stored += len(msgs)
-		if pages++; pages%100 == 10 {
+		if stored += len(msgs); stored == objects {
+			close(ended)
+		}
+		if pages++; pages%20 == 10 {
 			var m runtime.MemStats
 			runtime.GC()
 			runtime.ReadMemStats(&m)
@@ -49,6 +51,11 @@ func TestAMillionObjectsTakeNoMoreMemoryThanAPage(t *testing.T) {
 	})
 	r.runWith(cfg)
 	r.request(time.Time{}, events.EntityProduct)
+	select {
+	case <-ended:
+	case <-time.After(10 * patience): // it takes longer than what others wait for
+		require.FailNow(t, "the backfill does not end")
+	}
 	r.done("item")
 	require.Equal(t, objects, stored)
 	t.Logf("%d objects: %s at the beginning, at most %s", objects, mib(base), mib(most))
