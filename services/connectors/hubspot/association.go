@@ -193,6 +193,9 @@ func (a *api) read(ctx context.Context, k kind, ids, properties []string, archiv
 			return nil, err
 		}
 		for _, rec := range answer.Results {
+			if !validID(rec.ID) || rec.Properties == nil { // or it would pass for a deleted one
+				return nil, garbled("hubspot: "+op, http.StatusOK)
+			}
 			found[rec.ID] = rec
 		}
 	}

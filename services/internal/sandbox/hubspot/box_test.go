@@ -256,3 +256,10 @@ func TestInjectedFaults(t *testing.T) {
 		require.NotEmpty(t, v["correlationId"])
 	}
 }
+
+func text(t *testing.T, v any) string {
+	t.Helper()
+	b, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(b)
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -165,6 +166,18 @@ func (b *Box) Link(from, id, to, toID string) error {
 	defer b.mu.Unlock()
 	defer b.save()
 	return b.seedLink(from, id, to, toID)
+}
+
+// Associated returns the types of the association between two records.
+func (b *Box) Associated(from, id, to, toID string) []int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f, okFrom := b.typeNamed(from)
+	t, okTo := b.typeNamed(to)
+	if !okFrom || !okTo {
+		return nil
+	}
+	return slices.Clone(b.state.Links[ref(f, id)][ref(t, toID)])
 }
 
 // Create makes a record as a person in HubSpot does, with webhooks, and

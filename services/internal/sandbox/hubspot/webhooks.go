@@ -70,7 +70,9 @@ func (b *Box) notify(t *objectType, happened string, at time.Time, extra notific
 		about, n["objectTypeId"] = "object", t.typeID
 	}
 	for k, v := range extra {
-		n[k] = v
+		if b.opts.Generic || (k != "fromObjectTypeId" && k != "toObjectTypeId") {
+			n[k] = v
+		}
 	}
 	n["eventId"] = b.state.NextEvent
 	b.state.NextEvent++
@@ -175,9 +177,9 @@ func (b *Box) notifySide(from *objectType, id string, to *objectType, toID strin
 	n := notification{
 		"associationType": strings.ToUpper(from.name + "_to_" + to.name), "fromObjectId": number(id), "toObjectId": number(toID),
 		"associationRemoved": removed, "isPrimaryAssociation": primary,
+		"fromObjectTypeId": from.typeID, "toObjectTypeId": to.typeID,
 	}
 	if b.opts.Generic {
-		n["fromObjectTypeId"], n["toObjectTypeId"] = from.typeID, to.typeID
 		n["associationTypeId"], n["associationCategory"] = p.unlabeled, "HUBSPOT_DEFINED"
 	}
 	b.notify(from, "associationChange", b.opts.Now(), n)
