@@ -73,7 +73,10 @@ func core(ctx context.Context, o options) (report, error) {
 	}
 	v := newVendor()
 	defer v.close()
-	p, err := start(ctx, bin, filepath.Join(dir, "data"), v.url(), []string{"ingest", "transform"}, o.profile)
+	p, err := start(ctx, launch{
+		bin: bin, data: filepath.Join(dir, "data"), vendor: v.url(), services: []string{"ingest", "transform"},
+		limits: "{concurrent: 8}", profile: o.profile,
+	})
 	if err != nil {
 		return r, err
 	}

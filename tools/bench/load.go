@@ -28,10 +28,12 @@ type load struct {
 	note   string
 	serial atomic.Int64
 	sent   sync.Map // serial → time of POST, for latency
+	inTurn bool     // each record once before any twice
+	last   map[int]int64
 }
 
 func newLoad(o options) *load {
-	l := &load{options: o, client: &http.Client{
+	l := &load{options: o, last: map[int]int64{}, client: &http.Client{
 		Timeout:   time.Minute,
 		Transport: &http.Transport{MaxIdleConnsPerHost: 2 * posters},
 	}}
@@ -62,7 +64,12 @@ func (l *load) batch(n int) []byte {
 	for i := range events {
 		serial := l.serial.Add(1)
 		l.sent.Store(serial, now)
-		events[i] = l.event(serial, rand.IntN(l.records), len(l.note))
+		record := rand.IntN(l.records)
+		if l.inTurn {
+			record = int(serial) % l.records
+		}
+		l.last[record] = serial
+		events[i] = l.event(serial, record, len(l.note))
 	}
 	b, err := json.Marshal(events)
 	if err != nil {

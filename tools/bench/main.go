@@ -3,6 +3,7 @@
 //
 //	go run ./tools/bench core [-events N] [-records N] [-json]
 //	go run ./tools/bench backfill [-objects N] [-kills N] [-json]
+//	go run ./tools/bench outage [-events N] [-records N] [-rate N] [-burst N] [-json]
 package main
 
 import (
@@ -20,10 +21,11 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 const usage = `usage:
   go run ./tools/bench core [-events N] [-records N] [-json]
-  go run ./tools/bench backfill [-objects N] [-kills N] [-json]`
+  go run ./tools/bench backfill [-objects N] [-kills N] [-json]
+  go run ./tools/bench outage [-events N] [-records N] [-rate N] [-burst N] [-json]`
 
 func run(args []string) int {
-	benches := map[string]func(context.Context, []string) error{"core": runCore, "backfill": runBackfill}
+	benches := map[string]func(context.Context, []string) error{"core": runCore, "backfill": runBackfill, "outage": runOutage}
 	if len(args) == 0 || benches[args[0]] == nil {
 		fmt.Fprintln(os.Stderr, usage)
 		return 2

@@ -27,6 +27,7 @@ type process struct {
 	cmd   *exec.Cmd
 	base  string // of ingest
 	ready time.Duration
+	url   string // of NATS
 	nc    *nats.Conn
 	js    jetstream.JetStream
 	once  sync.Once
@@ -52,31 +53,40 @@ upstreams:
 connections:
   erp:
     kind: netsuite
-    limits: {concurrent: 8}
+    limits: %s
+    sync: {default: "off"} # the vendor is no NetSuite that could be polled
     settings:
       account: "1234567"
       url: %s
       tba: {consumer_key: "literal:a", consumer_secret: "literal:b", token_id: "literal:c", token_secret: "literal:d"}
 `
 
-// start runs Spoke's services in one process on a fresh data folder.
-func start(ctx context.Context, bin, data, vendor string, services []string, profile string) (*process, error) {
+// launch is how to start Spoke.
+type launch struct {
+	bin, data, vendor string
+	services          []string
+	limits            string // of the connection
+	profile           string // file of a CPU profile; empty for none
+}
+
+// start runs Spoke's services in one process on a data folder.
+func start(ctx context.Context, l launch) (*process, error) {
 	listen, err := freeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(data, 0o750); err != nil {
+	if err := os.MkdirAll(l.data, 0o750); err != nil {
 		return nil, err
 	}
-	file := filepath.Join(data, "spoke.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, data, listen, token, vendor), 0o600); err != nil {
+	file := filepath.Join(l.data, "spoke.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, l.data, listen, token, l.limits, l.vendor), 0o600); err != nil {
 		return nil, err
 	}
-	args := []string{"up", "-c", file, "--services", strings.Join(services, ",")}
-	if profile != "" {
-		args = append(args, "--cpuprofile", profile)
+	args := []string{"up", "-c", file, "--services", strings.Join(l.services, ",")}
+	if l.profile != "" {
+		args = append(args, "--cpuprofile", l.profile)
 	}
-	cmd := exec.CommandContext(ctx, bin, args...)
+	cmd := exec.CommandContext(ctx, l.bin, args...)
 	cmd.Env = append(os.Environ(), "SPOKE_LOG=warn")
 	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
@@ -96,7 +106,27 @@ func start(ctx context.Context, bin, data, vendor string, services []string, pro
 	}
 	go func() { _, _ = io.Copy(io.Discard, out) }()
 	p.ready = time.Since(began)
-	return p, p.connect(data)
+	return p, p.connect(l.data)
+}
+
+// replica runs one more process of a service until stop.
+func (p *process) replica(ctx context.Context, bin, data, service string) (stop func(), err error) {
+	metrics, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, bin, "run", service, "-c", filepath.Join(data, "spoke.yaml"))
+	cmd.Env = append(os.Environ(), "SPOKE_LOG=warn", "SPOKE_NATS_URL="+p.url, "SPOKE_METRICS_LISTEN="+metrics)
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	return func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
+	}, nil
 }
 
 // freeAddress returns a loopback address that nobody listens on.
@@ -117,6 +147,7 @@ func (p *process) connect(data string) error {
 	if err := json.Unmarshal(b, &r); err != nil {
 		return err
 	}
+	p.url = r.URL
 	if p.nc, err = nats.Connect(r.URL); err != nil {
 		return err
 	}

@@ -182,7 +182,10 @@ func (e *Env) tell(connection string, c events.Condition) {
 
 // Paused reports whether an operator has paused a connection: then nothing
 // calls the vendor.
-func (e *Env) Paused(connection string) bool { return e.breakers[connection].Paused() }
+func (e *Env) Paused(connection string) bool {
+	b, ok := e.breakers[connection]
+	return ok && b.Paused()
+}
 
 // openBudgets opens the budget of each connection; connections to one account
 // may share one.
