@@ -110,10 +110,9 @@ func outage(ctx context.Context, o outageOptions) (outageReport, error) {
 	}
 	l, v := newLoad(o.options), newVendor()
 	defer v.close()
-	if err := makeObjects(ctx, bin, data, v, l); err != nil {
+	if r.CallsPerWrite, err = makeObjects(ctx, bin, data, v, l); err != nil {
 		return r, err
 	}
-	r.CallsPerWrite = float64(v.calls.Load()) / float64(o.records)
 	limits := fmt.Sprintf("{per_second: %d, burst: %d, concurrent: 8}", o.rate, o.burst)
 	p, err := start(ctx, launch{bin: bin, data: data, vendor: v.url(), services: outageServices(), limits: limits})
 	if err != nil {
@@ -130,21 +129,29 @@ func outage(ctx context.Context, o outageOptions) (outageReport, error) {
 
 func outageServices() []string { return []string{"ingest", "transform", "netsuite-sink"} }
 
-// makeObjects lets the vendor have every object once, as fast as it goes.
-func makeObjects(ctx context.Context, bin, data string, v *vendor, l *load) error {
+// makeObjects lets the vendor have every object, and a change to each, as fast
+// as it goes. It returns how many calls a change takes.
+func makeObjects(ctx context.Context, bin, data string, v *vendor, l *load) (callsPerWrite float64, err error) {
 	p, err := start(ctx, launch{bin: bin, data: data, vendor: v.url(), services: outageServices(), limits: "{concurrent: 8}"})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer p.stop()
 	l.inTurn = true
-	if err := l.post(ctx, p.base, l.records, 0); err != nil {
-		return err
+	for range 2 {
+		before := v.calls.Load()
+		if err := l.post(ctx, p.base, l.records, 0); err != nil {
+			return 0, err
+		}
+		if err := p.drained(ctx); err != nil {
+			return 0, err
+		}
+		if err := p.idle(ctx, events.StreamHub, "sink_erp"); err != nil {
+			return 0, err
+		}
+		callsPerWrite = float64(v.calls.Load()-before) / float64(l.records)
 	}
-	if err := p.drained(ctx); err != nil {
-		return err
-	}
-	return p.idle(ctx, events.StreamHub, "sink_erp")
+	return callsPerWrite, nil
 }
 
 func (r *outageReport) run(ctx context.Context, p *process, l *load, v *vendor) error {

@@ -76,7 +76,7 @@ func runSinks(ctx context.Context, e *Env, service string, kind connector.Kind, 
 		if e.Config.Kind(name).Name != kind.Name {
 			continue
 		}
-		s, err := openSink(ctx, e, service, name, meter)
+	s, err := openSink(ctx, e, service, name, meter)
 		if err != nil {
 			return err
 		}
@@ -115,11 +115,14 @@ func openSink(ctx context.Context, e *Env, service, name string, meter *sink.Met
 	if configured := e.Config.Connections[name].Settle; configured != nil {
 		settle = *configured
 	}
-	s, err := sink.New(ctx, sink.Config{Tenant: e.Config.Tenant, Connection: name, Kind: kind, Settle: settle, Owner: e.owner,
+	s, err := sink.New(ctx, sink.Config{
+		Tenant: e.Config.Tenant, Connection: name, Kind: kind, Settle: settle, Owner: e.owner,
 		HeldLimit: e.Config.Connections[name].HeldLimit,
-		OnDemand:  func(object string) bool { return e.Flows.OnDemand(name, object) }},
-		sink.Deps{Bus: e.Bus, Target: c.Target, Log: e.Log, Tracer: e.Tracer(service), Meter: meter,
-			Breaker: e.breakers[name], Budget: e.budgets[name]})
+		OnDemand:  func(object string) bool { return e.Flows.OnDemand(name, object) },
+	}, sink.Deps{
+		Bus: e.Bus, Target: c.Target, Log: e.Log, Tracer: e.Tracer(service), Meter: meter,
+		Breaker: e.breakers[name], Budget: e.budgets[name],
+	})
 	if err != nil {
 		return nil, fmt.Errorf("connection %s: %w", name, err)
 	}

@@ -38,10 +38,10 @@ const (
 
 const (
 	// openBase and openMax bound the full-jitter pause before an open breaker
-	// is tried, openMin keeps it from being none.
-	openBase = 2 * time.Second
-	openMax  = 15 * time.Second
-	openMin  = 250 * time.Millisecond
+	// is tried, openLeast keeps it from being none.
+	openBase  = 2 * time.Second
+	openMax   = 15 * time.Second
+	openLeast = 250 * time.Millisecond
 	// refusedBase and refusedMax bound how often refused credentials are tried.
 	refusedBase = 5 * time.Second
 	refusedMax  = 5 * time.Minute
@@ -74,7 +74,7 @@ func (r record) fail(me string, now time.Time, err error, jitter float64) (recor
 	r.Tries++
 	e := fault.As(err)
 	r.Phase, r.Holder, r.Lease, r.Lanes = open, "", time.Time{}, 0
-	r.Until = now.Add(max(backoff(openBase, openMax, r.Tries, jitter), openMin, e.RetryAfter))
+	r.Until = now.Add(max(backoff(openBase, openMax, r.Tries, jitter), openLeast, e.RetryAfter))
 	c := events.Condition{
 		State: StateOpen, Reason: "the vendor does not answer as it should",
 		Hint: "nothing is lost: what is wanted stands in HUB and is written once the vendor answers",

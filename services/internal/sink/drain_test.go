@@ -80,9 +80,9 @@ func TestTheBacklogOfAnOutageDrainsWithinTheLimit(t *testing.T) {
 		r.outcome(company(fmt.Sprint(id)), events.StateDone)
 	}
 	r.idle()
-	v.vendor.mu.Lock()
+	v.vendor.mu.Lock() // not that of the outage
 	defer v.vendor.mu.Unlock()
-	require.Equal(t, objects, v.vendor.calls, "one write for each object")
+	require.Equal(t, objects, v.calls, "one write for each object")
 	for id := range objects {
 		require.Equal(t, fmt.Sprint(changes-1), v.objects[fmt.Sprintf("spoke-company-%d", id)], "the last change")
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -152,7 +151,7 @@ func TestADeadWorkersDocumentIsTakenOver(t *testing.T) {
 	r.run(v)
 	for _, id := range []string{"1", "2"} {
 		r.outcome(company(id), events.StateDone)
-		t.Log(fmt.Sprintf("company %s after %s", id, time.Since(now)))
+		t.Logf("company %s after %s", id, time.Since(now))
 	}
 	require.Equal(t, 1, v.finds, "what the dead one may have done was looked up")
 }
