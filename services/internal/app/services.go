@@ -76,7 +76,7 @@ func runSinks(ctx context.Context, e *Env, service string, kind connector.Kind, 
 		if e.Config.Kind(name).Name != kind.Name {
 			continue
 		}
-	s, err := openSink(ctx, e, service, name, meter)
+		s, err := openSink(ctx, e, service, name, meter)
 		if err != nil {
 			return err
 		}
