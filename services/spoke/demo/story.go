@@ -193,7 +193,7 @@ func (s *Sandboxes) deal(id, name string) DealReport {
 		}
 		r.Stripe = append(r.Stripe, inv.Number)
 		r.Paid.Stripe = fmt.Sprint(inv.Paid)
-		for _, p := range s.Stripe.Payments(inv.ID) {
+		for _, p := range s.Stripe.Intents(inv.ID) {
 			payments[paymentPrefix+"stripe-"+p] = true
 		}
 	}
