@@ -130,7 +130,7 @@ func (v *verdict) payments() {
 		paid := v.r.world.paid[i.ID]
 		v.equal("stripe: paid of invoice "+i.ID, i.Paid, paid)
 		sum := int64(0)
-		for _, id := range b.Stripe.Payments(i.ID) {
+		for _, id := range b.Stripe.Intents(i.ID) {
 			key := keyOf + "payment-stripe-" + id
 			if _, ok := netsuite[key]; !ok {
 				v.differ("netsuite: no payment %s", key)
