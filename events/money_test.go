@@ -214,3 +214,29 @@ func FuzzDecimalJSON(f *testing.F) {
 		require.Equal(t, text, back.String())
 	})
 }
+
+// FuzzMoneyJSON: an amount that is read is written in a form that reads as the
+// same amount, digit by digit.
+func FuzzMoneyJSON(f *testing.F) {
+	f.Add(`{"amount":"12.30","currency":"EUR"}`)
+	f.Add(`{"amount":1e-9,"currency":"JPY"}`)
+	f.Add(`{"amount":"-0","currency":"usd"}`)
+	f.Add(`7`)
+	f.Fuzz(func(t *testing.T, text string) {
+		var m events.Money
+		if json.Unmarshal([]byte(text), &m) != nil {
+			return
+		}
+		b, err := json.Marshal(m)
+		if err != nil {
+			t.Fatalf("%s can't be written: %v", text, err)
+		}
+		var again events.Money
+		if err := json.Unmarshal(b, &again); err != nil {
+			t.Fatalf("%s is written as %s, which can't be read: %v", text, b, err)
+		}
+		if !m.Equal(again) {
+			t.Fatalf("%s becomes %s", text, b)
+		}
+	})
+}

@@ -84,7 +84,7 @@ type Connection struct {
 	// HeldLimit is how long a document may wait for another object before
 	// operators are told; 0 is an hour.
 	HeldLimit time.Duration `yaml:"held_limit"`
-	Limits Limits         `yaml:"limits"`
+	Limits    Limits        `yaml:"limits"`
 	// Sync says per entity how changes are heard of; "default" stands for
 	// those that are not named.
 	Sync map[events.Entity]Mode `yaml:"sync"`

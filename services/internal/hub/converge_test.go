@@ -171,3 +171,27 @@ func permute(facts []hub.Fact, visit func([]hub.Fact)) {
 	}
 	step(facts, nil)
 }
+
+// TestRouteIsDeterministic: the same record wants the same documents, however
+// it came about, and wants nothing new of what it wanted already.
+func TestRouteIsDeterministic(t *testing.T) {
+	t.Parallel()
+	flows := customers(t)
+	rapid.Check(t, func(t *rapid.T) {
+		facts := genFacts(t, "change", "change", "outcome", "bequest", "deleted", "restored", "merged")
+		p := genPolicy(t, "newest", "first", "owner: netsuite")
+		one, _ := hub.Merge(company(), facts, p)
+		other, _ := hub.Merge(company(), rapid.Permutation(facts).Draw(t, "order"), p)
+		first, wanted, failed := hub.Route(one, flows)
+		again, same, failedToo := hub.Route(other, flows)
+		if d := cmp.Diff(wanted, same); d != "" || len(failed) != len(failedToo) {
+			t.Fatal(d)
+		}
+		if d := cmp.Diff(first.Wanted, again.Wanted); d != "" {
+			t.Fatal(d)
+		}
+		if _, more, _ := hub.Route(first, flows); len(more) > 0 {
+			t.Fatalf("a record that changed nothing wants %v once more", more)
+		}
+	})
+}

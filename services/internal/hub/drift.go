@@ -22,6 +22,9 @@ type Drift struct {
 // DocKey.
 func DriftIn(before, after events.Record, facts []Fact) map[string]Drift {
 	var found map[string]Drift
+	if !written(after) {
+		return nil
+	}
 	for _, f := range facts {
 		c := f.Change
 		if c == nil || c.Entity != after.Key.Entity || len(c.Fields) == 0 {
@@ -49,6 +52,16 @@ func DriftIn(before, after events.Record, facts []Fact) map[string]Drift {
 		found[key] = d
 	}
 	return found
+}
+
+// written reports whether any system was told of the record.
+func written(r events.Record) bool {
+	for _, doc := range r.Docs {
+		if doc.Told != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // moved reports whether an event was the first to see a value that is not the
@@ -79,6 +92,9 @@ const (
 func Reassert(r events.Record, flows []*mapping.Flow, drift map[string]Drift) (events.Record, []events.Desired, []string) {
 	var wanted []events.Desired
 	var contested []string
+	if len(drift) == 0 {
+		return r, nil, nil
+	}
 	for _, f := range flows {
 		d, ok := drift[f.DocKey()]
 		if !ok || !slices.ContainsFunc(d.Fields, f.Reads) {

@@ -43,26 +43,37 @@ func EachMovable(e events.Entity, fields events.Fields, visit func(events.Key)) 
 	}
 }
 
-// linkFields caches the fields with links of each entity.
-var linkFields sync.Map // events.Entity → []events.FieldType
+// linkFields are the fields with links of each entity, in order; those of
+// custom objects stand under the empty name.
+var linkFields = sync.OnceValue(func() map[events.Entity][]events.FieldType {
+	all := map[events.Entity][]events.FieldType{"": linksAmong(events.Entity("x_any").Fields())}
+	for _, e := range events.Entities() {
+		all[e] = linksAmong(e.Fields())
+	}
+	return all
+})
+
+func linksAmong(fields map[string]events.FieldType) (linking []events.FieldType) {
+	for _, f := range fields {
+		switch f.Kind { //nolint:exhaustive // only these hold links
+		case events.KindLink, events.KindLines, events.KindApplied:
+			linking = append(linking, f)
+		}
+	}
+	slices.SortFunc(linking, func(a, b events.FieldType) int { return strings.Compare(a.Name, b.Name) })
+	return linking
+}
 
 // linking returns the fields of an entity that hold links.
 func linking(e events.Entity) []events.FieldType {
-	if known, ok := linkFields.Load(e); ok {
-		fields, _ := known.([]events.FieldType)
+	if fields, ok := linkFields()[e]; ok || !e.Custom() {
 		return fields
 	}
-	var fields []events.FieldType
-	for _, f := range e.Fields() {
-		switch f.Kind { //nolint:exhaustive // only these hold links
-		case events.KindLink, events.KindLines, events.KindApplied:
-			fields = append(fields, f)
-		}
-	}
-	slices.SortFunc(fields, func(a, b events.FieldType) int { return strings.Compare(a.Name, b.Name) })
-	linkFields.Store(e, fields)
-	return fields
+	return linkFields()[""]
 }
+
+// Links reports whether an entity has fields with links.
+func Links(e events.Entity) bool { return len(linking(e)) > 0 }
 
 // named is a link and the name of the field that it stands in.
 type named struct {

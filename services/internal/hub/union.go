@@ -15,7 +15,7 @@ func (m *merger) unite(f Fact) {
 	case events.OpMerged:
 		u.Into = f.Into
 	case events.OpRestored:
-	case events.OpChanged, events.OpDeleted, events.OpErased, events.OpWritten:
+	case events.OpChanged, events.OpDeleted, events.OpErased, events.OpWritten, events.OpRoute:
 		return
 	}
 	if last, known := m.rec.Unions[c.Connection]; known && !later(u.At, u.Event, last.At, last.Event) {
@@ -58,6 +58,9 @@ func newerUnion(a, b events.Union) bool {
 // events may close a circle; its oldest word is then void, which every record
 // of the circle sees in the same way.
 func (m *merger) merged() *events.Union {
+	if len(m.rec.Unions) == 0 {
+		return nil
+	}
 	u, ok := lastUnion(&m.rec, m.policy.Hub)
 	if !ok || u.Into.IsZero() {
 		return nil
@@ -138,6 +141,9 @@ func estate(r events.Record) map[string]events.Doc {
 // disown takes adopted objects away, so that facts meet what the record has of
 // its own.
 func (m *merger) disown() {
+	if len(m.rec.Absorbed) == 0 {
+		return
+	}
 	for key, d := range m.rec.Docs {
 		if d.Adopted.IsZero() {
 			continue
@@ -154,6 +160,9 @@ func (m *merger) disown() {
 // adopt gives the record the objects of what it absorbed, where it has none of
 // its own: a second one must not be made for what is one company now.
 func (m *merger) adopt() {
+	if len(m.rec.Absorbed) == 0 {
+		return
+	}
 	for _, key := range slices.Sorted(maps.Keys(m.rec.Absorbed)) {
 		a := m.rec.Absorbed[key]
 		if !m.leadsHere(a) {

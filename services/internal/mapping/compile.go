@@ -56,7 +56,7 @@ type compiler struct {
 	problems Diagnostics
 	names    map[string]string // flow name → file
 	writes   map[string]string // entity + target → flow name
-	reads    *reads // of the flow that is being compiled
+	reads    *reads            // of the flow that is being compiled
 	from     events.Entity
 	demanded []demanded
 }

@@ -144,7 +144,7 @@ func (w *Worker) strangers(ctx context.Context, facts []fact) error {
 	signs := map[int][]sign{}
 	var all []sign
 	for i, f := range facts {
-		if c := f.Change; c != nil && w.strange(*c) {
+		if c := f.Change; c != nil && w.strange(c) {
 			signs[i] = w.signs(c.Entity, func(field string) json.RawMessage { return c.Fields[field] })
 			all = append(all, signs[i]...)
 		}
@@ -188,12 +188,12 @@ func (w *Worker) strangers(ctx context.Context, facts []fact) error {
 
 // strange reports whether nothing but its fields tells which record a vendor's
 // object belongs to.
-func (w *Worker) strange(c events.Change) bool {
-	x := c.External()
-	if _, named := w.native(x); named || len(w.Match[c.Entity]) == 0 {
+func (w *Worker) strange(c *events.Change) bool {
+	kind, connected := w.Kinds[c.Connection]
+	if !connected || kind.Hub || len(w.Match[c.Entity]) == 0 { // its ids name records by themselves
 		return false
 	}
-	return c.Op == events.OpChanged && c.Record.IsZero() && !c.Marked && !w.alias.Contains(x)
+	return c.Op == events.OpChanged && c.Record.IsZero() && !c.Marked && !w.alias.Contains(c.External())
 }
 
 // firstFit returns the records that the first sign finds which finds any.

@@ -157,12 +157,12 @@ func (w *Worker) compute(ctx context.Context, changes []*change) [][]*change {
 			ready = append(ready, c)
 		}
 	}
-	return w.pack(ctx, w.doubles(ctx, ready))
+	return w.pack(w.doubles(ctx, ready))
 }
 
 // pack puts changes into batches that fit. Those that belong together are
 // beside each other.
-func (w *Worker) pack(ctx context.Context, changes []*change) (batches [][]*change) {
+func (w *Worker) pack(changes []*change) (batches [][]*change) {
 	first := map[*change]bool{}
 	for _, c := range changes {
 		if c.with != nil {

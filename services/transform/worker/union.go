@@ -106,6 +106,9 @@ func (c *change) addUnion(w *Worker, key []byte) error {
 // linksOf returns the records that a record links to and follows.
 func linksOf(rec events.Record) []events.Key {
 	var links []events.Key
+	if !hub.Links(rec.Key.Entity) {
+		return nil
+	}
 	hub.EachMovable(rec.Key.Entity, fieldsOf(rec), func(k events.Key) {
 		if !slices.Contains(links, k) {
 			links = append(links, k)

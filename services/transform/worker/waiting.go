@@ -27,6 +27,9 @@ const sweepEvery = time.Minute
 // the records behind them.
 func waitsOf(rec events.Record) []events.External {
 	var waits []events.External
+	if !hub.Links(rec.Key.Entity) {
+		return nil
+	}
 	hub.EachLink(rec.Key.Entity, fieldsOf(rec), func(l events.Link) {
 		if !l.Resolved() && l.Connection != "" && !slices.Contains(waits, l.External()) {
 			waits = append(waits, l.External())
