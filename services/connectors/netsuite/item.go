@@ -41,6 +41,8 @@ func (s *Settings) itemObject() connector.Object {
 	if s.Items == nil {
 		return connector.Object{
 			Name: typeItem, Entity: events.EntityProduct, Can: connector.Update | connector.Read,
+			// One that no product is looked up as is none of Spoke's business.
+			Unmarked: true,
 			Fields: []connector.Field{{
 				Name: "itemId", Type: connector.FieldString, Required: true,
 				Doc: "Name of the item, which is the SKU. It is looked up and never created: an item's accounts and tax schedule are a bookkeeper's choice. The setting items allows it",

@@ -3,8 +3,10 @@ package netsuite_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -308,6 +310,24 @@ func TestRowsThatCantBeRead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestServersTimeIsRefused: a role that may not ask for it costs nothing, since
+// every answer carries the time.
+func TestServersTimeIsRefused(t *testing.T) {
+	t.Parallel()
+	b := against(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", "Fri, 20 Nov 2026 12:00:00 GMT")
+		if strings.HasSuffix(r.URL.Path, "/serverTime") {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(body("INSUFFICIENT_PERMISSION", "No", "")))
+			return
+		}
+		_, _ = w.Write([]byte(`{"items":[{"id":"7","now":"2026-11-20 04:00:05","modified":"2026-11-20 03:00:00","lastname":"Roe"}],"hasMore":false}`))
+	})
+	page, err := b.scanner.Scan(t.Context(), connector.Scan{Feed: "contact", Until: time.Now()})
+	require.NoError(t, err)
+	require.Equal(t, time.Date(2026, 11, 20, 11, 0, 0, 0, time.UTC), page.Changes[0].At, "eight hours behind")
 }
 
 // TestPricesThatAreNotShown cost the prices, not the items.

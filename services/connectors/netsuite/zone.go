@@ -68,6 +68,9 @@ func (z *zone) measure(ctx context.Context) (offset, server time.Duration, err e
 	const op = "read the server's time"
 	before := z.now()
 	resp, absent, err := z.api.do(ctx, call{op: op, method: http.MethodGet, path: timePath})
+	if resp != nil && resp.Status == http.StatusForbidden {
+		err = nil // a role that may not ask: the answer's own header has the time
+	}
 	if err != nil {
 		return 0, 0, err
 	}
