@@ -261,25 +261,37 @@ func (q *query) value(o *operand, t tuple) any {
 		return *o.Number
 	case o.Column != nil:
 		if o.Column.sysdate() {
-			return q.box.opts.Now().Truncate(time.Second)
+			return q.box.local(q.box.opts.Now())
 		}
 		alias, _ := q.owner(o.Column)
-		return t[alias][strings.ToLower(o.Column.Name)]
+		v := t[alias][strings.ToLower(o.Column.Name)]
+		if at, ok := v.(time.Time); ok {
+			return q.box.local(at)
+		}
+		return v
 	}
 	layout := layouts[unquote(*o.Call.Args[1].Text)]
 	arg := q.value(o.Call.Args[0], t)
 	if strings.EqualFold(o.Call.Name, "TO_CHAR") {
 		if at, ok := arg.(time.Time); ok {
-			return at.In(q.box.opts.Zone).Format(layout)
+			return at.Format(layout)
 		}
 		return nil
 	}
 	text, _ := arg.(string)
-	at, err := time.ParseInLocation(layout, text, q.box.opts.Zone)
+	at, err := time.Parse(layout, text)
 	if err != nil {
 		return nil
 	}
 	return at
+}
+
+// local is what the account's clock showed at a time, to the second. Dates in
+// queries are such readings and know no zone: an hour comes twice when the
+// clocks go back.
+func (b *Box) local(at time.Time) time.Time {
+	at = at.In(b.opts.Zone)
+	return time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), 0, time.UTC)
 }
 
 // shownValue is how a value is answered: a bare date in the user's format and
@@ -289,7 +301,7 @@ func (b *Box) shownValue(v any) string {
 	case string:
 		return x
 	case time.Time:
-		return x.In(b.opts.Zone).Format("1/2/2006")
+		return x.Format("1/2/2006")
 	default:
 		return ""
 	}
@@ -308,7 +320,7 @@ func compare(a, c any) int {
 	}
 	if x, ok := a.(time.Time); ok {
 		if y, ok := c.(time.Time); ok {
-			return x.Truncate(time.Second).Compare(y.Truncate(time.Second))
+			return x.Compare(y)
 		}
 	}
 	x, y := scalarText(a), scalarText(c)
