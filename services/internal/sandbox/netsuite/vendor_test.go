@@ -53,8 +53,8 @@ func TestQueries(t *testing.T) {
 	require.Len(t, rows, 1, "dates are in the account's zone")
 
 	for _, q := range []string{
-		"SELECT nmae FROM customer", "SELECT id FROM unicorn", "SELECT id FROM customer WHERE nmae = 1", "DELETE FROM customer",
-		"SELECT id FROM customer ORDER BY nmae", "SELECT x.id FROM customer t", "SELECT UPPER(id, 'x') FROM customer",
+		"SELECT nomen FROM customer", "SELECT id FROM unicorn", "SELECT id FROM customer WHERE nomen = 1", "DELETE FROM customer",
+		"SELECT id FROM customer ORDER BY nomen", "SELECT x.id FROM customer t", "SELECT UPPER(id, 'x') FROM customer",
 		"SELECT TO_CHAR(id, 'DD.MM.YYYY') FROM customer", "SELECT id FROM customer; DROP", "SELECT",
 	} {
 		_, out, status := c.ask(q, "")
