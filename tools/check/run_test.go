@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/spoke-sync/spoke/tools/check/report"
@@ -22,6 +24,10 @@ func TestTestArgs(t *testing.T) {
 		"some": {
 			args: []string{"-short", "-run", "Webhook"},
 			want: []string{"test", "-json", "-timeout", timeout, "-short", "-run", "Webhook", "work"},
+		},
+		"operations": {
+			args: []string{"-operations"},
+			want: []string{"test", "-json", "-timeout", timeout, connectors},
 		},
 		"race": {
 			args: []string{"-race", "./a/...,./b ./c"},
@@ -59,6 +65,7 @@ func TestJudge(t *testing.T) {
 	tests := map[string]struct {
 		ctx     context.Context
 		ci      bool
+		only    bool // the operations
 		summary report.Summary
 		err     error
 		want    bool
@@ -70,6 +77,11 @@ func TestJudge(t *testing.T) {
 		"a skip at home":       {summary: skipped, want: true},
 		"a skip in CI":         {summary: skipped, ci: true},
 		"interrupted in time":  {ctx: interrupted, summary: report.Summary{Packages: 1, Passed: 1}},
+		"no operations":        {only: true, summary: report.Summary{Packages: 1, Passed: 1}},
+		"an invalid operation": {summary: said(t, `"operation":"GET /x","invalid":true`)},
+		"a rejected request":   {summary: said(t, `"mock":"m","requests":1,"rejected":1`)},
+		"a needless exception": {summary: said(t, `"exception":"x"`)},
+		"a used exception":     {only: true, summary: said(t, `"exception":"x","used":true`), want: true},
 		"no failure, no skips": {ci: true, summary: report.Summary{Packages: 2, Passed: 1}, want: true},
 	}
 	for name, test := range tests {
@@ -79,9 +91,21 @@ func TestJudge(t *testing.T) {
 			if ctx == nil {
 				ctx = t.Context()
 			}
-			if got, err := judge(ctx, options{ci: test.ci}, test.summary, test.err); got != test.want {
+			if got, err := judge(ctx, options{ci: test.ci, operations: test.only}, test.summary, test.err); got != test.want {
 				t.Errorf("got %t, %v; want %t", got, err, test.want)
 			}
 		})
 	}
+}
+
+// said is the summary of a package that passes and says this of a call.
+func said(t *testing.T, text string) report.Summary {
+	t.Helper()
+	stream := `{"Action":"output","Package":"p","Output":` + strconv.Quote(`spec: {"connector":"c",`+text+"}\n") + `}
+{"Action":"pass","Package":"p"}`
+	summary, err := report.NewReader(io.Discard, "p").Read(strings.NewReader(stream))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return summary
 }

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -107,13 +106,4 @@ func leaves(e *jsonschema.ValidationError) []*jsonschema.ValidationError {
 		all = append(all, leaves(c)...)
 	}
 	return all
-}
-
-// object decodes a JSON object; nil when the text is none.
-func object(text []byte) map[string]any {
-	var v map[string]any
-	if json.Unmarshal(text, &v) != nil {
-		return nil
-	}
-	return v
 }

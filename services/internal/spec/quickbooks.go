@@ -12,7 +12,7 @@ import (
 // quickBooksExceptions are what the schema lacks.
 var quickBooksExceptions = []exception{
 	{"POST /oauth2/v1/tokens/bearer", "", "Intuit's OAuth 2.0 server is no part of the accounting schema"},
-	{"", "answer: 401: IntuitResponse: ", "the gateway in front of QuickBooks writes its faults with other names"},
+	{"", "answer: 401: IntuitResponse", "the gateway in front of QuickBooks writes its faults with other names"},
 }
 
 // QuickBooks is the description of the QuickBooks Online Accounting API.
@@ -24,10 +24,19 @@ var quickBooks = sync.OnceValues(func() (*Book, error) {
 		return nil, err
 	}
 	q := &quickBooksBook{routes: http.NewServeMux(), entities: map[string]string{}}
-	if q.defs, err = loadDefinitions(filepath.Join(dir, "accounting.schema.json"), nil); err != nil {
+	types, err := xsdTypes(dir)
+	if err != nil {
 		return nil, err
 	}
-	for name := range q.defs.names {
+	file := filepath.Join(dir, "accounting.schema.json")
+	if q.answer, err = loadDefinitions(file, nil); err != nil {
+		return nil, err
+	}
+	q.request, err = loadDefinitions(file, func(defs map[string]any) { addLengths(defs, types) })
+	if err != nil {
+		return nil, err
+	}
+	for name := range q.answer.names {
 		q.entities[strings.ToLower(name)] = name
 	}
 	const company = "/v3/company/{realm}"
@@ -41,9 +50,10 @@ var quickBooks = sync.OnceValues(func() (*Book, error) {
 })
 
 type quickBooksBook struct {
-	routes   *http.ServeMux
-	defs     *definitions
-	entities map[string]string // by the name in paths
+	routes *http.ServeMux
+	// request has the XSDs' lengths, which the JSON schema lacks.
+	request, answer *definitions
+	entities        map[string]string // by the name in paths
 }
 
 func (q *quickBooksBook) judge(c Call) (string, []string, bool) {
@@ -66,10 +76,10 @@ func (q *quickBooksBook) judge(c Call) (string, []string, bool) {
 			return operation, nil, false
 		}
 		if r.Method == http.MethodPost && !strings.HasSuffix(pattern, "/send") {
-			problems = q.defs.check(inRequest, shape, c.Body)
+			problems = q.request.check(inRequest, shape, c.Body)
 		}
 	case strings.HasSuffix(pattern, "/batch"):
-		problems = q.defs.check(inRequest, "IntuitBatchRequest", c.Body)
+		problems = q.request.check(inRequest, "IntuitBatchRequest", c.Body)
 	}
 	return operation, append(problems, q.answered(c)...), true
 }
@@ -84,5 +94,5 @@ func (q *quickBooksBook) answered(c Call) []string {
 			return inAnswer("%d: %s", c.Answer.StatusCode, fmt.Sprintf(format, args...))
 		}
 	}
-	return q.defs.check(in, "IntuitResponse", c.AnswerBody)
+	return q.answer.check(in, "IntuitResponse", c.AnswerBody)
 }

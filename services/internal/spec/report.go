@@ -31,7 +31,7 @@ type line struct {
 // printed holds the lines that this process has printed.
 var printed sync.Map
 
-func (l line) print(out io.Writer) {
+func (l line) write(out io.Writer) {
 	text, err := json.Marshal(l)
 	if err != nil {
 		panic(err) // strings and numbers
@@ -41,17 +41,18 @@ func (l line) print(out io.Writer) {
 	}
 }
 
-// report prints what the verdicts add to what this process has printed.
+// report prints what the verdicts add to what this process has printed. An
+// operation counts when it was answered.
 func (b *Book) report(out io.Writer, all []Verdict) {
 	for _, e := range b.exceptions {
-		line{Connector: b.vendor, Exception: e.String()}.print(out)
+		line{Connector: b.vendor, Exception: e.String()}.write(out)
 	}
 	for _, v := range all {
 		for _, e := range v.Exceptions {
-			line{Connector: b.vendor, Exception: e, Used: true}.print(out)
+			line{Connector: b.vendor, Exception: e, Used: true}.write(out)
 		}
-		if len(v.Problems) > 0 || b.describes(v) {
-			line{Connector: b.vendor, Operation: v.Operation, Invalid: len(v.Problems) > 0}.print(out)
+		if len(v.Problems) > 0 || v.answered && b.describes(v) {
+			line{Connector: b.vendor, Operation: v.Operation, Invalid: len(v.Problems) > 0}.write(out)
 		}
 	}
 }

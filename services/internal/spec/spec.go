@@ -40,6 +40,8 @@ type Verdict struct {
 	Problems []string
 	// Exceptions are the reasons for which something was passed over.
 	Exceptions []string
+
+	answered bool
 }
 
 // Book is one vendor's description.
@@ -70,7 +72,7 @@ func (b *Book) Vendor() string { return b.vendor }
 // Check compares one call with the description.
 func (b *Book) Check(c Call) Verdict {
 	operation, problems, known := b.judge(c)
-	v := Verdict{Operation: operation}
+	v := Verdict{Operation: operation, answered: c.Answer != nil}
 	if !known {
 		if e, ok := b.excuse(operation, ""); ok {
 			v.Exceptions = append(v.Exceptions, e.String())
@@ -99,6 +101,7 @@ func (b *Book) excuse(operation, problem string) (exception, bool) {
 }
 
 // inRequest and inAnswer prefix problems.
+
 func inRequest(format string, args ...any) string { return "request: " + fmt.Sprintf(format, args...) }
 
 func inAnswer(format string, args ...any) string { return "answer: " + fmt.Sprintf(format, args...) }

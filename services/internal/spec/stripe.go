@@ -53,7 +53,8 @@ var stripe = sync.OnceValues(func() (*openAPI, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "-C", filepath.Join(root, stripePins), "list", "-m", "-f", "{{.Dir}}", stripeModule)
+	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", stripeModule)
+	cmd.Dir = filepath.Join(root, stripePins)
 	cmd.Env = append(os.Environ(), "GOWORK=off")
 	dir, err := cmd.Output()
 	if err != nil || strings.TrimSpace(string(dir)) == "" {
@@ -77,7 +78,9 @@ func loosen(ref *openapi3.SchemaRef, seen map[*openapi3.Schema]bool) {
 	}
 	s := ref.Value
 	seen[s] = true
-	s.Required = slices.DeleteFunc(s.Required, func(name string) bool { return name != "id" && name != "object" })
+	s.Required = slices.DeleteFunc(s.Required, func(name string) bool {
+		return name != "id" && name != "object" && name != "deleted" // these tell types apart
+	})
 	for _, p := range s.Properties {
 		loosen(p, seen)
 	}

@@ -66,7 +66,7 @@ func startStripeMock(t testing.TB) (*stripeMock, error) {
 		_ = cmd.Wait() // it was killed
 		m.client.CloseIdleConnections()
 		n, bad := int(m.requests.Load()), int(m.rejected.Load())
-		line{Connector: "stripe", Mock: "stripe-mock", Requests: n, Rejected: bad}.print(t.Output())
+		line{Connector: "stripe", Mock: "stripe-mock", Requests: n, Rejected: bad}.write(t.Output())
 		t.Logf("stripe-mock: %d requests, %d rejected", n, bad)
 	})
 	if m.base == "" {
@@ -86,7 +86,7 @@ func stripeMockProgram() (string, error) {
 		dir = filepath.Join(root, ".cache", "bin")
 	}
 	program := filepath.Join(dir, "stripe-mock")
-	if _, err := os.Stat(program); err != nil {
+	if _, err := os.Stat(program); err != nil { //nolint:gosec // whoever runs the tests says where
 		return "", fmt.Errorf("stripe-mock is %w: run go run ./tools/check -deps", ErrAbsent)
 	}
 	return program, nil

@@ -23,6 +23,25 @@ type Tap struct {
 	seen     []Verdict
 }
 
+// Watch returns a transport that compares what goes through next with a
+// vendor's description, and fails the test at its end for what is not allowed.
+// Where the description is not on this machine, it only says so: the
+// connector's conformance suite skips by name for it.
+func Watch(t testing.TB, source Source, next http.RoundTripper) http.RoundTripper {
+	t.Helper()
+	book, err := source(t)
+	if errors.Is(err, ErrAbsent) {
+		t.Log(err)
+		return next
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	tap := &Tap{Next: next, Book: book}
+	t.Cleanup(func() { tap.Report(t) })
+	return tap
+}
+
 // RoundTrip implements http.RoundTripper.
 func (t *Tap) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := drain(r)
