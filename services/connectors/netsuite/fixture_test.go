@@ -64,6 +64,7 @@ func setup(t testing.TB, change func(*netsuitebox.Options, *netsuite.Settings)) 
 		settings.OAuth2 = oauth2(t, box, "ES256")
 	}
 	t.Cleanup(b.wire.real.CloseIdleConnections)
+	b.wire.next = spec.Watch(t, spec.NetSuite, transport(b.wire.send))
 	b.open(t, time.Now)
 	return b
 }
@@ -97,6 +98,8 @@ func tba() *netsuite.TBA {
 // recorder keeps the requests that went over the wire.
 type recorder struct {
 	real http.Transport
+	// next watches what the sandbox answers; nil where something else does.
+	next http.RoundTripper
 	// handler answers instead of the network where it is set.
 	handler http.Handler
 	mu      sync.Mutex
@@ -107,11 +110,23 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.mu.Lock()
 	r.seen = append(r.seen, req)
 	r.mu.Unlock()
+	if r.next != nil {
+		return r.next.RoundTrip(req)
+	}
+	return r.send(req)
+}
+
+func (r *recorder) send(req *http.Request) (*http.Response, error) {
 	if r.handler != nil {
 		return r.direct(req)
 	}
 	return r.real.RoundTrip(req)
 }
+
+// transport is a function that makes a call.
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // direct calls the handler. A call that it cuts off ends as one on a network
 // does.

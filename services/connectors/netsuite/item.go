@@ -239,7 +239,7 @@ func (t *target) priceLine(ctx context.Context, price map[string]any) (map[strin
 		return nil, err
 	}
 	line := map[string]any{
-		"priceLevel": ref(t.settings.Items.priceLevel()), "quantity": map[string]any{"value": "0"}, "price": amount,
+		"priceLevel": ref(t.settings.Items.priceLevel()), "quantity": ref("0"), "price": amount,
 	}
 	id, err := t.money.id(ctx, b.op, scalar(price["currency"]))
 	if err == nil && id != "" {

@@ -47,6 +47,9 @@ type Verdict struct {
 // Book is one vendor's description.
 type Book struct {
 	vendor     string
+	// judge tells the operation, what is wrong with the call, and whether the
+	// description has the operation. Of one that it does not have, the problems
+	// are those that show without it.
 	judge      func(Call) (operation string, problems []string, known bool)
 	exceptions []exception
 }
@@ -54,7 +57,8 @@ type Book struct {
 // exception is something that the description does not say, or says
 // otherwise than the vendor's own documentation.
 type exception struct {
-	// operation is the beginning of the operations that it concerns.
+	// operation is the beginning of the operations that it concerns; without a
+	// method, of the paths.
 	operation string
 	// problem is a part of the problem that it explains; empty for operations
 	// that the description does not have.
@@ -75,7 +79,7 @@ func (b *Book) Check(c Call) Verdict {
 	v := Verdict{Operation: operation, answered: c.Answer != nil}
 	if !known {
 		if e, ok := b.excuse(operation, ""); ok {
-			v.Exceptions = append(v.Exceptions, e.String())
+			v.Exceptions, v.Problems = append(v.Exceptions, e.String()), problems
 			return v
 		}
 		v.Problems = []string{"request: no description has this operation, and no exception in package spec explains it"}
@@ -93,7 +97,11 @@ func (b *Book) Check(c Call) Verdict {
 
 func (b *Book) excuse(operation, problem string) (exception, bool) {
 	for _, e := range b.exceptions {
-		if strings.HasPrefix(operation, e.operation) && (e.problem == "") == (problem == "") && strings.Contains(problem, e.problem) {
+		_, path, _ := strings.Cut(operation, " ")
+		if !strings.HasPrefix(operation, e.operation) && !strings.HasPrefix(path, e.operation) {
+			continue
+		}
+		if (e.problem == "") == (problem == "") && strings.Contains(problem, e.problem) {
 			return e, true
 		}
 	}

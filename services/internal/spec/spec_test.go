@@ -236,7 +236,7 @@ func TestTap(t *testing.T) {
 		require.NoError(t, err)
 		read, err := io.ReadAll(resp.Body)
 		require.NoError(t, resp.Body.Close())
-		require.Equal(t, []byte(text), read)
+		require.True(t, bytes.Equal([]byte(text), read), "got %q", read)
 		require.Equal(t, whole, err == nil, "an answer that breaks off breaks off for the connector too: %v", err)
 		require.JSONEq(t, `{"DisplayNam":"x"}`, got)
 	}
