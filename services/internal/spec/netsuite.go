@@ -49,6 +49,7 @@ var netSuite = sync.OnceValues(func() (*Book, error) {
 		"POST " + record, "GET " + record, "GET " + record + "/{id}", "PATCH " + record + "/{id}",
 		"PUT " + record + "/{id}", "DELETE " + record + "/{id}", "POST " + record + "/{id}/!transform/{into}",
 		"POST " + netSuiteRoot + "/query/v1/suiteql", "GET " + netSuiteRoot + "/async/v1/job/{job}",
+		"GET " + netSuiteRoot + "/async/v1/job/{job}/task",
 		"GET " + netSuiteRoot + "/async/v1/job/{job}/task/{task}", "GET " + netSuiteRoot + "/async/v1/job/{job}/task/{task}/result",
 		"POST " + netSuiteRoot + "/auth/oauth2/v1/token",
 	} {

@@ -46,7 +46,7 @@ type Verdict struct {
 
 // Book is one vendor's description.
 type Book struct {
-	vendor     string
+	vendor string
 	// judge tells the operation, what is wrong with the call, and whether the
 	// description has the operation. Of one that it does not have, the problems
 	// are those that show without it.
