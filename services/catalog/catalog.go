@@ -13,6 +13,8 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/connector"
 )
 
+//go:generate go run ./readme
+
 // Version of Spoke.
 const Version = "0.1.0"
 
