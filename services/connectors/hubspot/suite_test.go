@@ -68,16 +68,26 @@ func fixture(t testing.TB) connectortest.Fixture {
 	b.seed(t)
 	b.seedCommerce(t)
 	require.NoError(t, b.SetDeal("77", map[string]string{"dealstage": "closedwon", "amount": "130"}))
+	for _, change := range [][3]string{
+		{"company", "9", "name"}, {"contact", "5", "lastname"}, {"product", "3", "name"}, {"line_item", "501", "name"},
+		{"quote", "40", "hs_title"}, {"invoice", "50", "hs_comments"}, {"order", "60", "hs_order_name"},
+		{"commerce_payment", "70", "hs_latest_status"}, {"subscription", "80", "hs_status"}, {"machine", "90", "serial"},
+	} {
+		require.NoError(t, b.Set(change[0], change[1], map[string]string{change[2]: "changed"}))
+	}
 	b.flush(t)
 	f := connectortest.Fixture{
 		Settings: s, Sandbox: b.Server, Signature: "X-HubSpot-Signature-v3", MaxAge: hubspot.MaxSkew,
-		Deliveries: []connector.Delivery{in.take(t)}, Docs: suiteDocs(),
+		Deliveries: in.all(t), Docs: suiteDocs(),
 	}
 	for object, id := range map[string]string{
 		"deal": "77", "company": "9", "contact": "5", "product": "3", "quote": "40", "invoice": "50", "order": "60",
-		"commerce_payment": "70", "subscription": "80", "machine": "90",
+		"commerce_payment": "70", "subscription": "80", "machine": "90", "line_item": "501",
 	} {
 		f.Reads = append(f.Reads, connectortest.Read{Object: object, ID: id, Missing: "404404"})
+		if object == "line_item" {
+			f.Reads[len(f.Reads)-1].Owner = "invoice"
+		}
 	}
 	slices.SortFunc(f.Reads, func(a, z connectortest.Read) int { return strings.Compare(a.Object, z.Object) })
 	for _, feed := range hubspot.Kind().For(s).Feeds {
@@ -249,6 +259,16 @@ func (in *inbox) take(t testing.TB) connector.Delivery {
 		t.Fatal("no delivery came")
 		return connector.Delivery{}
 	}
+}
+
+// all takes at least one delivery, and all that have come by then.
+func (in *inbox) all(t testing.TB) []connector.Delivery {
+	t.Helper()
+	got := []connector.Delivery{in.take(t)}
+	for len(in.deliveries) > 0 {
+		got = append(got, in.take(t))
+	}
+	return got
 }
 
 func (b *bench) flush(t testing.TB) {

@@ -105,10 +105,33 @@ func TestConformance(t *testing.T) {
 			Deliveries: []connector.Delivery{
 				signed(box.Notification("Invoice", "130", "Update", "")),
 				signed(old.Notification("Customer", "58", "Merge", "59")),
+				signed(box.Notification("Item", "21", "Create", "")),
+				signed(old.Notification("Payment", "31", "Delete", "")),
 			},
-			Reads: []connectortest.Read{{Object: "Customer", ID: customer, Missing: "4711"}},
+			Reads: suiteReads(t, box, customer),
 		}
 	}})
+}
+
+// suiteReads are one object of each type, made by hand.
+func suiteReads(t testing.TB, box *quickbooksbox.Box, customer string) []connectortest.Read {
+	t.Helper()
+	add := func(entity string, fields map[string]any) string {
+		id, err := box.Add(entity, fields)
+		require.NoError(t, err)
+		return id
+	}
+	to := func(id string) map[string]any { return map[string]any{"value": id} }
+	item := add("Item", map[string]any{"Name": "Chair", "Type": "Service", "IncomeAccountRef": to("79")})
+	invoice := add("Invoice", map[string]any{"CustomerRef": to(customer), "Line": []any{map[string]any{
+		"Amount": 40, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": map[string]any{"ItemRef": to(item), "Qty": 2, "UnitPrice": 20},
+	}}})
+	payment := add("Payment", map[string]any{"CustomerRef": to(customer), "TotalAmt": 10})
+	const missing = "4711"
+	return []connectortest.Read{
+		{Object: "Customer", ID: customer, Missing: missing}, {Object: "Item", ID: item, Missing: missing},
+		{Object: "Invoice", ID: invoice, Missing: missing}, {Object: "Payment", ID: payment, Missing: missing},
+	}
 }
 
 // signed is a webhook as Intuit sends it.

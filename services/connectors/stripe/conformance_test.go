@@ -143,6 +143,7 @@ func (w world) docs() []connectortest.Doc {
 		map[string]any{"product": product, "amount": money("49", "EUR"), "interval": "month", "nickname": "Monthly"},
 		map[string]any{"nickname": "Each month"})
 	add("invoice", deal, "invoice created", "create invoice", invoiceFields(customer, product), nil)
+	add("invoice", events.Key{Entity: events.EntityDeal, ID: "78"}, "invoice created", "create invoice", invoiceFields(customer, product), nil)
 	add("subscription", events.Key{Entity: events.EntitySubscription, ID: "shop-1"}, "subscription created", "create subscription",
 		map[string]any{"customer": customer, "items": []any{map[string]any{"price": price, "quantity": json.Number("2")}}},
 		map[string]any{"items": []any{map[string]any{"price": price, "quantity": json.Number("3")}}})
@@ -153,6 +154,9 @@ func (w world) docs() []connectortest.Doc {
 		map[string]any{"invoice": bill, "amount": money("100", "EUR"), "received_on": "2026-11-20", "method": "Bank transfer", "reference": "QB-4"}, nil)
 	add("refund", events.Key{Entity: events.EntityRefund, ID: "shop-2"}, "refund created", "create refund",
 		map[string]any{"payment": w.intent, "amount": money("5", "EUR"), "reason": "duplicate"}, note)
+	docs[len(docs)-1].Endable = func(t testing.TB, id string) { // one that has gone through is final
+		require.NoError(t, w.box.RefundTurns(id, "requires_action"))
+	}
 	add("credit_note", events.Key{Entity: events.EntityCreditNote, ID: "shop-3"}, "credit_note created", "create credit_note",
 		map[string]any{"invoice": bill, "amount": money("10", "EUR"), "reason": "order_change"}, map[string]any{"memo": "Sorry"})
 	return docs

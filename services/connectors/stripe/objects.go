@@ -59,7 +59,8 @@ func objects() []connector.Object {
 		object(objectCustomer, events.EntityCompany, reads|writes, customerFields()),
 		object(objectProduct, events.EntityProduct, reads|writes, productFields()),
 		object(objectPrice, events.EntityProduct, writes, priceFields()),
-		object(objectInvoice, events.EntityInvoice, reads|writes, invoiceFields()),
+		// An invoice is issued as soon as it is made, and only drafts can be changed.
+		object(objectInvoice, events.EntityInvoice, reads|connector.Create|connector.Delete, invoiceFields()),
 		object(objectSubscription, events.EntitySubscription, reads|writes, subscriptionFields()),
 		object(objectQuote, events.EntityQuote, reads|writes, quoteFields()),
 		object(objectPaymentLink, events.EntityInvoice, reads|writes, paymentLinkFields()),

@@ -78,6 +78,9 @@ type Doc struct {
 	CreateOp string
 	// Change are Fields for an update; nil when the vendor allows none.
 	Change map[string]any
+	// Endable, where it is set, does at the vendor what must have happened
+	// before the object with the id can be deleted or voided.
+	Endable func(t testing.TB, id string)
 }
 
 // Read is one object that the Reader can read.
@@ -86,6 +89,10 @@ type Read struct {
 	// ID exists in the sandbox, Missing does not but has the right form.
 	ID      string
 	Missing string
+	// Owner is set for an object that is only a part of others: reading it
+	// yields the objects of this type that have it, and nothing when it is
+	// missing.
+	Owner string
 }
 
 // Scan is one feed that the Scanner can read. What its functions do is done as
@@ -146,6 +153,7 @@ func Checks(t testing.TB, c Case) []Check {
 		}})
 	}
 	addKind(add)
+	addAbilities(add, probe)
 	if probe.con.Target != nil {
 		addTarget(add)
 		addFaults(add)

@@ -22,6 +22,10 @@ func checkReadExisting(t testing.TB, e *env) {
 	}
 	for _, r := range e.Reads {
 		before := e.Sandbox.Counts()
+		if r.Owner != "" {
+			e.mustReadOwner(t, r)
+			continue
+		}
 		c := e.mustRead(t, r, r.ID)
 		if c.Op != events.OpChanged || !c.Snapshot || c.Signal || len(c.Fields) == 0 {
 			t.Errorf("%s %s: op %s, snapshot %t, signal %t, %d fields: want a snapshot with fields",
@@ -35,10 +39,32 @@ func checkReadExisting(t testing.TB, e *env) {
 
 func checkReadMissing(t testing.TB, e *env) {
 	for _, r := range e.Reads {
+		if r.Owner != "" {
+			if changes, err := e.con.Reader.Read(t.Context(), r.Object, []string{r.Missing}); err != nil || len(changes) != 0 {
+				t.Errorf("read %s %s: %d changes, error %v: want none", r.Object, r.Missing, len(changes), err)
+			}
+			continue
+		}
 		if c := e.mustRead(t, r, r.Missing); c.Op != events.OpDeleted || len(c.Fields) > 0 {
 			t.Errorf("%s %s: op %s, %d fields: want deleted", r.Object, r.Missing, c.Op, len(c.Fields))
 		}
 	}
+}
+
+// mustReadOwner reads what an object is a part of.
+func (e *env) mustReadOwner(t testing.TB, r Read) {
+	t.Helper()
+	changes, err := e.con.Reader.Read(t.Context(), r.Object, []string{r.ID})
+	if err != nil {
+		t.Fatalf("read %s %s: %v", r.Object, r.ID, err)
+	}
+	for _, c := range changes {
+		e.mustBeChange(t, c)
+		if c.Object == r.Owner {
+			return
+		}
+	}
+	t.Errorf("read %s %s: no change of an object %s, of which it is a part", r.Object, r.ID, r.Owner)
 }
 
 // mustRead reads the existing and the missing object together where they fit

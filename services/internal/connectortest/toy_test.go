@@ -43,7 +43,7 @@ func toyKind(wrong string) connector.Kind {
 		Name: "toy", Title: "Toy", Limits: connector.Limits{Concurrent: 1},
 		Settings: func() any { return &toySettings{} },
 		Objects: []connector.Object{{
-			Name: "thing", Entity: events.EntityProduct, Can: connector.Create | connector.Update,
+			Name: "thing", Entity: events.EntityProduct, Can: connector.Create | connector.Update | connector.Read | connector.Webhook,
 			Fields: []connector.Field{{Name: "name", Type: connector.FieldString, Required: true}},
 		}},
 		Feeds: []connector.Feed{{Name: "thing", Objects: []string{"thing"}, Backfill: true, Poll: true, Overlap: time.Minute}},
@@ -58,6 +58,15 @@ func toyKind(wrong string) connector.Kind {
 	}
 	if wrong == "object twice" {
 		k.Objects = append(k.Objects, k.Objects[0])
+	}
+	everything := connector.Create | connector.Update | connector.Delete | connector.Read | connector.Webhook
+	switch wrong {
+	case "declares too much":
+		k.Objects = append(k.Objects, connector.Object{Name: "part", Entity: events.EntityProduct, Can: everything})
+	case "declares too little":
+		k.Objects[0].Can = 0
+	case "reads the undeclared":
+		k.Objects = append(k.Objects, connector.Object{Name: "part", Entity: events.EntityProduct})
 	}
 	if wrong == "feed of an unknown object" {
 		k.Feeds[0].Objects = []string{"thng"}
@@ -168,7 +177,7 @@ func (v *toy) Check(ctx context.Context) error {
 func (v *toy) BatchSize() int { return 1 }
 
 func (v *toy) Read(ctx context.Context, object string, ids []string) ([]events.Change, error) {
-	if object != "thing" {
+	if object != "thing" && v.wrong != "reads the undeclared" {
 		return nil, v.fault(fault.Rejected, "no such thing")
 	}
 	var all []events.Change
