@@ -116,7 +116,7 @@ func (r *run) start(ctx context.Context) error {
 		return err
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	boxes, err := demo.Open(demo.SandboxOptions{Ingest: r.relay.url, Log: quiet})
+	boxes, err := demo.Open(demo.SandboxOptions{Ingest: r.relay.url, Unlimited: true, Log: quiet})
 	if err != nil {
 		return err
 	}
@@ -140,12 +140,12 @@ func (r *run) start(ctx context.Context) error {
 	return r.startServices(ctx)
 }
 
-// writeConfig writes spoke.yaml. The limits are those of sandboxes on this
+// writeConfig writes spoke.yaml. The rates are those of sandboxes on this
 // machine, so that a run takes minutes.
 func (r *run) writeConfig(boxes *demo.Sandboxes) error {
 	text := boxes.Config(filepath.Join(r.Dir, "data"), strings.TrimPrefix(r.relay.url, "http://"))
 	for _, v := range vendors {
-		text = strings.Replace(text, "    kind: "+v+"\n", "    kind: "+v+"\n    limits: {per_second: 400, burst: 100, concurrent: 16}\n", 1)
+		text = strings.Replace(text, "    kind: "+v+"\n", "    kind: "+v+"\n    limits: {per_second: 400, burst: 100, concurrent: 5}\n", 1)
 	}
 	r.config = filepath.Join(r.Dir, "spoke.yaml")
 	return os.WriteFile(r.config, []byte(text), 0o600)

@@ -42,7 +42,10 @@ type SandboxOptions struct {
 	Dir string
 	// Ingest is the base URL that webhooks are sent to; empty sends none.
 	Ingest string
-	Log    *slog.Logger
+	// Unlimited lets calls come at any rate, for loads that no vendor would
+	// take. Calls in flight stay limited.
+	Unlimited bool
+	Log       *slog.Logger
 }
 
 const (
@@ -87,14 +90,20 @@ func (s *Sandboxes) make(o SandboxOptions) (err error) {
 		}
 		return o.Ingest + "/webhooks/" + name
 	}
+	limit := 0 // the vendor's own
+	if o.Unlimited {
+		limit = -1
+	}
 	var errs [5]error
-	s.HubSpot, errs[0] = hubspotbox.New(hubspotbox.Options{Log: o.Log, WebhookURL: hook("hubspot"), StateFile: state("hubspot")})
+	s.HubSpot, errs[0] = hubspotbox.New(hubspotbox.Options{
+		Log: o.Log, WebhookURL: hook("hubspot"), StateFile: state("hubspot"), PerTenSeconds: limit, PerDay: limit,
+	})
 	s.NetSuite, errs[1] = netsuitebox.New(netsuitebox.Options{Log: o.Log, StateFile: state("netsuite")})
 	s.QuickBooks, errs[2] = quickbooksbox.New(quickbooksbox.Options{
-		Log: o.Log, WebhookURL: hook("quickbooks"), StateFile: state("quickbooks"),
+		Log: o.Log, WebhookURL: hook("quickbooks"), StateFile: state("quickbooks"), PerMinute: limit,
 	})
 	s.Stripe, errs[3] = stripebox.New(stripebox.Options{
-		Log: o.Log, Key: stripeKey, WebhookSecret: stripeSecret, WebhookURL: hook("stripe"), StateFile: state("stripe"),
+		Log: o.Log, Key: stripeKey, WebhookSecret: stripeSecret, WebhookURL: hook("stripe"), StateFile: state("stripe"), PerSecond: limit,
 	})
 	if err := errors.Join(errs[:]...); err != nil {
 		return fmt.Errorf("sandbox: %w", err)
