@@ -20,14 +20,15 @@ import (
 
 // commands is the grammar.
 type commands struct {
-	Up     upCmd     `cmd:"" help:"Run every service in this process, on an embedded NATS."`
-	Run    runCmd    `cmd:"" help:"Run one service against a NATS server."`
-	Check  checkCmd  `cmd:"" help:"Check the configuration, the flows, and that each vendor takes the credentials."`
-	Status statusCmd `cmd:"" help:"Show what each connection is doing and what waits."`
-	Pause  pauseCmd  `cmd:"" help:"Make no calls to a connection's vendor until it is resumed."`
-	Resume resumeCmd `cmd:"" help:"Go on with a connection that was paused."`
-	Record recordCmd `cmd:"" help:"Explain a golden record: each field's owner, source and time, and each system's state."`
-	Map    mapCmd    `cmd:"" help:"Work on flows."`
+	Up      upCmd      `cmd:"" help:"Run every service in this process, on an embedded NATS."`
+	Run     runCmd     `cmd:"" help:"Run one service against a NATS server."`
+	Check   checkCmd   `cmd:"" help:"Check the configuration, the flows, and that each vendor takes the credentials."`
+	Connect connectCmd `cmd:"" help:"Let Spoke into an account of a vendor that asks a person for consent."`
+	Status  statusCmd  `cmd:"" help:"Show what each connection is doing and what waits."`
+	Pause   pauseCmd   `cmd:"" help:"Make no calls to a connection's vendor until it is resumed."`
+	Resume  resumeCmd  `cmd:"" help:"Go on with a connection that was paused."`
+	Record  recordCmd  `cmd:"" help:"Explain a golden record: each field's owner, source and time, and each system's state."`
+	Map     mapCmd     `cmd:"" help:"Work on flows."`
 
 	Backfill backfillCmd `cmd:"" help:"Read what a connection holds already."`
 
