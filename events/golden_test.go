@@ -60,7 +60,7 @@ func examples(t *testing.T) map[string]any {
 				Others: []events.Candidate{{Source: "netsuite", Value: json.RawMessage(`"Renewed"`), At: noon, Event: "e0"}},
 			}},
 			Docs:   map[string]events.Doc{"netsuite/salesOrder": doc},
-			Wanted: map[string]events.Want{"netsuite/salesOrder": {Hash: sealed.Hash, Flow: "netsuite-sales-order", Named: "1043", Drifts: 4, DriftAt: noon, Contested: true}},
+			Wanted: map[string]events.Want{"netsuite/salesOrder": {Hash: sealed.Hash, Flow: "netsuite-sales-order", Named: "1043", Drifts: 4, DriftAt: noon, Contested: true, Said: []events.Said{{Hash: sealed.Hash, Fields: map[string]string{"name": "1x2"}, Since: noon, Until: noon}}}},
 			Needed: []string{"netsuite/customer"},
 		},
 	}

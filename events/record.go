@@ -137,4 +137,20 @@ type Want struct {
 	Drifts    int       `json:"drifts,omitempty"`
 	DriftAt   time.Time `json:"driftAt,omitzero"`
 	Contested bool      `json:"contested,omitempty"`
+	// Said is what the last documents told the system of the record's own
+	// fields, the oldest first: what it holds for a while although newer words
+	// are on their way.
+	Said []Said `json:"said,omitempty"`
+}
+
+// Said is what one document told a system.
+type Said struct {
+	// Hash is the document's.
+	Hash string `json:"hash"`
+	// Fields holds digests of the values that no document before had told.
+	Fields map[string]string `json:"fields,omitempty"`
+	// Since is when the system was told of it, Until when it was told something
+	// newer; zero while it was not.
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 }

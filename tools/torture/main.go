@@ -59,7 +59,7 @@ func run(ctx context.Context) error {
 	failed, total := false, sum{}
 	for i := range *seeds {
 		o.Seed, o.Dir = *seed+uint64(i), filepath.Join(dir, fmt.Sprintf("seed-%d", *seed+uint64(i)))
-		if err := os.MkdirAll(o.Dir, 0o750); err != nil {
+		if err := errors.Join(os.RemoveAll(o.Dir), os.MkdirAll(o.Dir, 0o750)); err != nil { // a kept one of an earlier run
 			return err
 		}
 		rep, err := torture.Run(ctx, o)

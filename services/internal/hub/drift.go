@@ -37,7 +37,8 @@ func DriftIn(before, after events.Record, facts []Fact) map[string]Drift {
 		}
 		d := Drift{At: c.At}
 		for name, v := range c.Fields {
-			if equalJSON(after.Fields[name].Value, v) || c.Snapshot && !moved(before.Docs[key], doc, name, f.ID) {
+			if equalJSON(after.Fields[name].Value, v) || c.Snapshot && !moved(before.Docs[key], doc, name, f.ID) ||
+				echo(after, key, name, before.Docs[key].Seen[name], events.Seen{Value: v, At: c.At}) {
 				continue
 			}
 			d.Fields = append(d.Fields, name)
@@ -112,7 +113,7 @@ func Reassert(r events.Record, flows []*mapping.Flow, drift map[string]Drift) (e
 		if next.Contested && !want.Contested {
 			contested = append(contested, f.DocKey())
 		}
-		if next == want {
+		if next.Drifts == want.Drifts && next.Contested == want.Contested && next.DriftAt.Equal(want.DriftAt) {
 			continue
 		}
 		if r.Wanted[f.DocKey()] = next; again {

@@ -133,15 +133,16 @@ func (m *merger) change(f Fact) {
 	// What is written to the hub is mostly written to objects that people made.
 	ours := !c.Record.IsZero() || (doc.Told != "" && c.Connection != m.policy.Hub)
 	for name, value := range c.Fields {
-		_, seen := doc.Seen[name]
-		fresh := m.see(doc, name, events.Seen{Value: value, At: c.At, Event: id})
+		before, seen := doc.Seen[name]
+		now := events.Seen{Value: value, At: c.At, Event: id}
+		fresh := m.see(doc, name, now)
 		if !seen && (ours || events.IsNull(value)) {
 			// The first sight of an object that we wrote is our own word come
 			// back, as the vendor writes it; and that a system has nothing to
 			// say of a field clears nobody else's value.
 			continue
 		}
-		if fresh && speaks {
+		if fresh && speaks && !echo(m.rec, key, name, before, now) {
 			m.register(name, events.Candidate{Value: value, Source: c.Connection, At: c.At, Event: id})
 		}
 	}

@@ -108,6 +108,7 @@ func (m *merger) outcome(id string, o events.Outcome) {
 	if o.State == events.StateDone {
 		m.identify(&doc, id, o.At, o.ID, o.Number, o.URL)
 		m.mark(&doc, id, o.At, o.Effect == events.EffectDeleted)
+		m.told(key, o.Hash, o.At)
 	} else {
 		// What was not written says nothing of the object as it is: a deletion
 		// that comes to light later must not look outdated.

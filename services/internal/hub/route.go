@@ -41,7 +41,9 @@ func Route(r events.Record, flows []*mapping.Flow, again ...events.Route) (route
 			}
 		}
 		if emit {
-			r.Wanted[f.DocKey()] = want(&r, d)
+			w := want(&r, d)
+			w.Said = say(&r, f, d.Hash, r.Wanted[f.DocKey()].Said)
+			r.Wanted[f.DocKey()] = w
 			wanted = append(wanted, d)
 		}
 	}
