@@ -41,7 +41,7 @@ func (p *process) start(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("torture: %s: %w", p.name, err)
 	}
-	defer func() { _ = out.Close() }() // the process has a copy
+	defer func() { _ = out.Close() }()                 // the process has a copy
 	cmd := exec.CommandContext(ctx, p.path, p.args...) //nolint:gosec // programs that the caller built
 	cmd.Env = append(append(os.Environ(), p.env...), p.next...)
 	p.next = nil

@@ -17,6 +17,18 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/mapping"
 )
 
+// File is the absolute path of the configuration file; empty where it is none.
+func (c *Config) File() string {
+	if _, err := os.Stat(c.file); err != nil {
+		return ""
+	}
+	path, err := filepath.Abs(c.file)
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
 // ConnectionNames returns the connections in alphabetical order.
 func (c *Config) ConnectionNames() []string { return slices.Sorted(maps.Keys(c.Connections)) }
 

@@ -35,6 +35,7 @@ type commands struct {
 	Quarantine quarantineCmd `cmd:"" help:"Mend what could not be done."`
 	Replay     replayCmd     `cmd:"" help:"Go once more over events that were heard: into merge, or forced to one connection."`
 	Resync     resyncCmd     `cmd:"" help:"Assert anew what a connection should hold."`
+	Diff       diffCmd       `cmd:"" help:"Read a vendor back and list where it differs."`
 
 	Version kong.VersionFlag `help:"Print the version."`
 }

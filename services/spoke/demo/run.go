@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -43,7 +44,7 @@ func Run(ctx context.Context, o Options) (ok bool, err error) {
 		return false, err
 	}
 	defer s.Close()
-	cfg, err := config.Parse("demo", []byte(s.Config(o.Data, o.Listen)), o.Kinds)
+	cfg, err := o.config(s)
 	if err != nil {
 		return false, err
 	}
@@ -67,6 +68,16 @@ func Run(ctx context.Context, o Options) (ok bool, err error) {
 		stop()
 	}
 	return ok, <-ended
+}
+
+// config keeps the configuration in the data folder, where other commands find
+// it.
+func (o Options) config(s *Sandboxes) (*config.Config, error) {
+	file := filepath.Join(o.Data, "demo.yaml")
+	if err := os.WriteFile(file, []byte(s.Config(o.Data, o.Listen)), 0o600); err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
+	}
+	return config.Load(file, o.Kinds)
 }
 
 // tell runs the story and prints what it came to.

@@ -82,6 +82,8 @@ type Running struct {
 	URL    string `json:"url"` // of NATS, with its token
 	Tenant string `json:"tenant"`
 	PID    int    `json:"pid"`
+	// Config is the configuration file, absolute.
+	Config string `json:"config,omitempty"`
 	// Owners are the sources of truth by entity and field.
 	Owners map[events.Entity]map[string]string `json:"owners,omitempty"`
 }
@@ -93,7 +95,7 @@ func announce(c *config.Config, url string) error {
 	if url == "" {
 		url = c.NATS.URL
 	}
-	b, err := json.Marshal(Running{URL: url, Tenant: c.Tenant, PID: os.Getpid(), Owners: c.Owners()})
+	b, err := json.Marshal(Running{URL: url, Tenant: c.Tenant, PID: os.Getpid(), Config: c.File(), Owners: c.Owners()})
 	if err != nil {
 		return err
 	}
