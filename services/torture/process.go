@@ -75,21 +75,6 @@ func (p *process) kill() {
 	<-ended
 }
 
-// alive reports whether it is running.
-func (p *process) alive() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.cmd == nil {
-		return false
-	}
-	select {
-	case <-p.ended:
-		return false
-	default:
-		return true
-	}
-}
-
 // arm sets what the next start finds in its environment.
 func (p *process) arm(env string) {
 	p.mu.Lock()

@@ -47,7 +47,7 @@ func newRelay(seed uint64) (*relay, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &relay{
 		url: "http://" + l.Addr().String(), stop: stop,
-		rnd: rand.New(rand.NewPCG(seed, 7)), //nolint:gosec // a seed has to repeat itself
+		rnd: rand.New(rand.NewPCG(seed, 7)),
 	}
 	r.server = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		r.take(ctx, w, q)
@@ -105,12 +105,12 @@ func (r *relay) deliver(ctx context.Context, path string, header http.Header, bo
 		r.mu.Lock()
 		target := r.targets[r.rnd.IntN(len(r.targets))]
 		r.mu.Unlock()
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, target+path, bytes.NewReader(body))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, target+path, bytes.NewReader(body)) //nolint:gosec // to a process of this run
 		if err != nil {
 			return
 		}
 		req.Header = header.Clone()
-		resp, err := plain.Do(req)
+		resp, err := plain.Do(req) //nolint:gosec // as above
 		if err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode < 300 {

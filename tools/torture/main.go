@@ -10,6 +10,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -55,7 +56,8 @@ func run(ctx context.Context) error {
 	if o.Programs, err = build(ctx, dir); err != nil {
 		return err
 	}
-	o.Say = func(format string, args ...any) { fmt.Printf(format+"\n", args...) }
+	out := os.Stdout
+	o.Say = func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
 	failed, total := false, sum{}
 	for i := range *seeds {
 		o.Seed, o.Dir = *seed+uint64(i), filepath.Join(dir, fmt.Sprintf("seed-%d", *seed+uint64(i)))
@@ -66,13 +68,13 @@ func run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("seed %d: %w (logs in %s)", o.Seed, err, o.Dir)
 		}
-		rep.Print(os.Stdout)
+		rep.Print(out)
 		total.add(rep)
 		if failed = failed || !rep.OK(); rep.OK() && *keep == "" {
 			_ = os.RemoveAll(o.Dir)
 		}
 	}
-	total.print(*seeds)
+	total.print(out, *seeds)
 	if failed {
 		return fmt.Errorf("%w; logs and stores are in %s", errFailed, dir)
 	}
@@ -93,8 +95,8 @@ func (s *sum) add(r *torture.Report) {
 	s.differences += len(r.Differences) + len(r.Problems)
 }
 
-func (s *sum) print(seeds int) {
-	fmt.Printf("\n%d seeds: %d accepted events, %d faults; lost %d, effects made twice %d, differences %d\n",
+func (s *sum) print(w io.Writer, seeds int) {
+	_, _ = fmt.Fprintf(w, "\n%d seeds: %d accepted events, %d faults; lost %d, effects made twice %d, differences %d\n",
 		seeds, s.events, s.faults, s.lost, s.twice, s.differences)
 }
 

@@ -70,7 +70,7 @@ func TestPausesGrow(t *testing.T) {
 			}
 			r, ok = r.fail("a", now, tc.err, 1)
 			require.True(t, ok)
-			require.EqualValues(t, want, r.Until.Sub(now).Seconds(), "%v, try %d", tc.err, i)
+			require.InDelta(t, want, r.Until.Sub(now).Seconds(), 1e-9, "%v, try %d", tc.err, i)
 			now = r.Until
 		}
 	}

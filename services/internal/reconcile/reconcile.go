@@ -197,8 +197,10 @@ func (r *runner) compare(it item, c events.Change, find hub.Resolver) error {
 	own := it.flow.From == it.flow.Object.Entity
 	known := events.Change{Connection: c.Connection, Entity: c.Entity, Fields: events.Fields{}}
 	for name := range c.Fields {
-		switch seen, ok := doc.Seen[name]; {
-		case own && it.flow.Reads(name) && !(ok && same(c.Fields[name], seen.Value) && !changedSince(it.rec, name, seen)):
+		seen, ok := doc.Seen[name]
+		asWritten := ok && same(c.Fields[name], seen.Value) && !changedSince(it.rec, name, seen)
+		switch {
+		case own && it.flow.Reads(name) && !asWritten:
 			known.Fields[name] = it.rec.Fields[name].Value
 		case ok:
 			known.Fields[name] = seen.Value
@@ -281,7 +283,7 @@ func bare(kind events.Kind, v json.RawMessage) []byte {
 		}
 	}
 	var out any
-	switch kind { //nolint:exhaustive // only these hold links
+	switch kind {
 	case events.KindLink:
 		var l events.Link
 		if json.Unmarshal(v, &l) != nil {

@@ -84,12 +84,12 @@ func person(out io.Reader, do func(page *url.URL) (*http.Response, error)) <-cha
 
 func decide(decision string) func(*url.URL) (*http.Response, error) {
 	return func(page *url.URL) (*http.Response, error) {
-		shown, err := http.Get(page.String()) //nolint:noctx // a test's
+		shown, err := http.Get(page.String())
 		if err != nil {
 			return nil, err
 		}
 		_ = shown.Body.Close()
-		return http.PostForm(page.String(), url.Values{"decision": {decision}}) //nolint:noctx // a test's
+		return http.PostForm(page.String(), url.Values{"decision": {decision}})
 	}
 }
 
@@ -184,7 +184,7 @@ func TestConnectRefusals(t *testing.T) {
 		status, _, errw := connect(t, file, func(page *url.URL) (*http.Response, error) {
 			q := page.Query()
 			back := q.Get("redirect_uri") + "?code=made-up&realmId=" + quickbooksbox.DefaultRealmID + "&state=" + q.Get("state")
-			return http.Get(back) //nolint:noctx // a test's
+			return http.Get(back)
 		})
 		require.Equal(t, 1, status)
 		require.Contains(t, errw, "invalid_grant")

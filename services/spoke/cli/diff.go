@@ -70,10 +70,11 @@ func (c *diffCmd) Run(s *session) error {
 // environment opens what the services of the installation share: by the
 // configuration that is named, or by that of the Spoke that runs on the folder.
 func (c *diffCmd) environment(s *session) (*app.Env, error) {
-	r, found := node.Running{}, error(nil)
+	var r node.Running
+	var err error
 	if c.Config == "" {
-		if r, found = node.Find(c.Data); found != nil {
-			return nil, found
+		if r, err = node.Find(c.Data); err != nil {
+			return nil, err
 		}
 		if c.Config = r.Config; c.Config == "" {
 			return nil, errors.New("reading a vendor needs its credentials: name the configuration with -c")
