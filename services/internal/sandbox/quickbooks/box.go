@@ -1,5 +1,5 @@
 // Package quickbooksbox is a QuickBooks Online that runs in memory: its OAuth
-// token endpoint, customers, items, invoices and payments of one company with
+// token endpoint, customers, items, sales forms and payments of one company with
 // the checks and error bodies of the real one, queries, and signed webhooks.
 // It shares no code with the connector, so that it catches the connector's
 // mistakes. It knows no taxes and no reports.

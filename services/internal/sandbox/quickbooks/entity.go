@@ -13,6 +13,10 @@ type entity struct {
 	// refused. filterable are those that a query may ask for.
 	writable   []string
 	filterable []string
+	// named objects are customers and items: they can only be made inactive.
+	named bool
+	// void is the operation that voids one; empty where there is none.
+	void string
 	// check completes an object that is about to be stored, or refuses it.
 	// before is nil for a new one.
 	check func(b *Box, o, before object) *problem
@@ -21,40 +25,64 @@ type entity struct {
 // common are the properties of every object.
 const common = "Id SyncToken sparse domain MetaData"
 
+// saleFields are the properties of every sales form.
+const saleFields = common + " CustomerRef DocNumber TxnDate CurrencyRef ExchangeRate BillEmail BillEmailCc BillAddr ShipAddr CustomerMemo PrivateNote " +
+	"Line TxnTaxDetail GlobalTaxCalculation DepartmentRef ClassRef ApplyTaxAfterDiscount EmailStatus PrintStatus LinkedTxn TotalAmt Balance CustomField"
+
+// saleFilters are what queries may ask for of a sales form.
+const saleFilters = "Id DocNumber CustomerRef TxnDate TotalAmt MetaData.LastUpdatedTime MetaData.CreateTime"
+
 func entities() []entity {
+	const times = "MetaData.LastUpdatedTime MetaData.CreateTime"
 	return []entity{
 		{
-			name: "Customer", path: "customer", check: checkCustomer,
+			name: "Customer", path: "customer", check: checkCustomer, named: true,
 			writable: words(common, "DisplayName CompanyName GivenName FamilyName PrintOnCheckName PrimaryEmailAddr PrimaryPhone AlternatePhone "+
 				"Mobile Fax WebAddr BillAddr ShipAddr CurrencyRef Notes Active Taxable Job BillWithParent ParentRef SalesTermRef PaymentMethodRef "+
 				"DefaultTaxCodeRef PreferredDeliveryMethod FullyQualifiedName Balance BalanceWithJobs"),
-			filterable: words("Id DisplayName CompanyName Active MetaData.LastUpdatedTime MetaData.CreateTime"),
+			filterable: words("Id DisplayName CompanyName Active", times),
 		},
 		{
-			name: "Item", path: "item", check: checkItem,
+			name: "Item", path: "item", check: checkItem, named: true,
 			writable: words(common, "Name Sku Type Description UnitPrice Active Taxable IncomeAccountRef ExpenseAccountRef AssetAccountRef "+
 				"PurchaseDesc PurchaseCost TrackQtyOnHand QtyOnHand InvStartDate SalesTaxCodeRef ParentRef SubItem FullyQualifiedName"),
-			filterable: words("Id Name Sku Type Active MetaData.LastUpdatedTime MetaData.CreateTime"),
+			filterable: words("Id Name Sku Type Active", times),
 		},
 		{
-			name: "Invoice", path: "invoice", check: checkInvoice,
-			writable: words(common, "CustomerRef DocNumber TxnDate DueDate CurrencyRef ExchangeRate BillEmail BillEmailCc BillAddr ShipAddr "+
-				"CustomerMemo PrivateNote Line TxnTaxDetail GlobalTaxCalculation SalesTermRef DepartmentRef ClassRef ApplyTaxAfterDiscount "+
-				"EmailStatus PrintStatus AllowOnlineCreditCardPayment AllowOnlineACHPayment LinkedTxn TotalAmt Balance CustomField"),
-			filterable: words("Id DocNumber CustomerRef TxnDate DueDate Balance TotalAmt MetaData.LastUpdatedTime MetaData.CreateTime"),
+			name: "Invoice", path: "invoice", check: checkInvoice, void: "void",
+			writable: words(saleFields, "DueDate SalesTermRef AllowOnlineCreditCardPayment AllowOnlineACHPayment InvoiceLink"),
+			filterable: words(saleFilters, "DueDate Balance"),
 		},
 		{
-			name: "Payment", path: "payment", check: checkPayment,
+			name: "Estimate", path: "estimate", check: checkEstimate,
+			writable: words(saleFields, "ExpirationDate TxnStatus AcceptedBy AcceptedDate"), filterable: words(saleFilters, "TxnStatus ExpirationDate"),
+		},
+		{
+			name: "SalesReceipt", path: "salesreceipt", check: checkReceipt, void: "update",
+			writable: words(saleFields, "DepositToAccountRef PaymentMethodRef PaymentRefNum"), filterable: words(saleFilters),
+		},
+		{
+			name: "CreditMemo", path: "creditmemo", check: checkCreditMemo,
+			writable: words(saleFields, "RemainingCredit InvoiceRef"), filterable: words(saleFilters, "Balance"),
+		},
+		{
+			name: "RefundReceipt", path: "refundreceipt", check: checkRefundReceipt,
+			writable: words(saleFields, "DepositToAccountRef PaymentMethodRef PaymentRefNum"), filterable: words(saleFilters),
+		},
+		{
+			name: "Payment", path: "payment", check: checkPayment, void: "update",
 			writable: words(common, "CustomerRef TotalAmt TxnDate CurrencyRef ExchangeRate Line PaymentRefNum PaymentMethodRef DepositToAccountRef "+
 				"ARAccountRef PrivateNote UnappliedAmt ProcessPayment"),
-			filterable: words("Id CustomerRef TotalAmt TxnDate MetaData.LastUpdatedTime MetaData.CreateTime"),
+			filterable: words("Id CustomerRef TotalAmt TxnDate", times),
 		},
 	}
 }
 
 // queryable also has what can only be read.
 func queryable() []entity {
-	return append(entities(), entity{name: "Account", filterable: words("Id Name FullyQualifiedName AccountType AccountSubType Active")})
+	return append(entities(),
+		entity{name: "Account", filterable: words("Id Name FullyQualifiedName AccountType AccountSubType Active")},
+		entity{name: "TaxCode", filterable: words("Id Name Active")})
 }
 
 func words(lists ...string) []string { return strings.Fields(strings.Join(lists, " ")) }
@@ -67,7 +95,7 @@ func (e entity) properties(in object) *problem {
 		}
 	}
 	lines, _ := in["Line"].([]any)
-	known := words("Id LineNum Description Amount DetailType LinkedTxn SalesItemLineDetail SubTotalLineDetail DiscountLineDetail DescriptionLineDetail")
+	known := words("Id LineNum Description Amount DetailType LinkedTxn SalesItemLineDetail SubTotalLineDetail DiscountLineDetail DescriptionLineDetail GroupLineDetail")
 	for _, l := range lines {
 		line, ok := l.(map[string]any)
 		if !ok {

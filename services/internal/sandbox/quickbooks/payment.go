@@ -1,9 +1,6 @@
 package quickbooksbox
 
-import (
-	"math/big"
-	"slices"
-)
+import "math/big"
 
 // checkPayment completes a payment: who paid, how much, and for what.
 func checkPayment(b *Box, o, before object) *problem {
@@ -27,53 +24,64 @@ func checkPayment(b *Box, o, before object) *problem {
 	} else {
 		o["DepositToAccountRef"] = object{"value": "4"}
 	}
-	sum, p := b.paymentLines(o, before)
+	paid, credited, p := b.paymentLines(o, before)
 	if p != nil {
 		return p
 	}
-	if sum.Cmp(total) > 0 {
+	free := new(big.Rat).Add(total, credited)
+	free.Sub(free, paid)
+	if free.Sign() < 0 {
 		return business("The amount applied exceeds the amount received")
 	}
+	if free.Cmp(total) > 0 {
+		return business("The credits exceed what they are applied to")
+	}
 	o["TotalAmt"] = amount(total)
-	o["UnappliedAmt"] = amount(new(big.Rat).Sub(total, sum))
+	o["UnappliedAmt"] = amount(free)
 	return nil
 }
 
-// paymentLines checks what each line pays and returns their sum.
-func (b *Box) paymentLines(o, before object) (*big.Rat, *problem) {
-	sum := new(big.Rat)
+// paymentLines checks what each line pays, or which credit it pays with, and
+// returns the sums of both.
+func (b *Box) paymentLines(o, before object) (paid, credited *big.Rat, p *problem) {
+	paid, credited = new(big.Rat), new(big.Rat)
 	for _, l := range o.lines() {
 		a, ok := amountOf(l["Amount"])
 		if !ok || a.Sign() < 0 {
-			return nil, missingParam("Line.Amount")
+			return nil, nil, missingParam("Line.Amount")
 		}
 		id, typ := linked(l)
-		if typ != "Invoice" {
-			return nil, missingParam("Line.LinkedTxn")
+		sum, open := paid, "Balance"
+		switch typ {
+		case "Invoice":
+		case "CreditMemo":
+			sum, open = credited, "RemainingCredit"
+		default:
+			return nil, nil, missingParam("Line.LinkedTxn")
 		}
-		invoice, ok := b.state.Objects["Invoice"][id]
+		t, ok := b.state.Objects[typ][id]
 		switch {
 		case !ok:
-			return nil, badReference("LinkedTxn", id)
-		case invoice.ref("CustomerRef") != o.ref("CustomerRef"):
-			return nil, business("The invoice belongs to another customer")
-		case invoice.ref("CurrencyRef") != o.ref("CurrencyRef"):
-			return nil, business("The invoice is in another currency")
+			return nil, nil, badReference("LinkedTxn", id)
+		case t.ref("CustomerRef") != o.ref("CustomerRef"):
+			return nil, nil, business("The " + typ + " belongs to another customer")
+		case t.ref("CurrencyRef") != o.ref("CurrencyRef"):
+			return nil, nil, business("The " + typ + " is in another currency")
 		}
-		free := orZero(invoice["Balance"])
+		free := orZero(t[open])
 		if before != nil {
-			free.Add(free, paidBy(before, id))
+			free.Add(free, paidBy(before, typ, id))
 		}
 		if a.Cmp(free) > 0 {
-			return nil, business("The amount applied exceeds the balance of the invoice")
+			return nil, nil, business("The amount applied exceeds the balance of the " + typ)
 		}
 		l["Amount"] = amount(a)
 		sum.Add(sum, a)
 	}
-	return sum, nil
+	return paid, credited, nil
 }
 
-// linked returns the transaction that a line pays.
+// linked returns the transaction that a line pays, or pays with.
 func linked(l object) (id, typ string) {
 	list, _ := l["LinkedTxn"].([]any)
 	if len(list) != 1 {
@@ -83,78 +91,89 @@ func linked(l object) (id, typ string) {
 	return t.text("TxnId"), t.text("TxnType")
 }
 
-// paidBy is what a payment pays on an invoice.
-func paidBy(payment object, invoice string) *big.Rat {
+// paidBy is what a payment moves of an invoice or a credit memo.
+func paidBy(payment object, entity, id string) *big.Rat {
 	sum := new(big.Rat)
 	for _, l := range payment.lines() {
-		if id, _ := linked(l); id == invoice {
+		if of, typ := linked(l); of == id && typ == entity {
 			sum.Add(sum, orZero(l["Amount"]))
 		}
 	}
 	return sum
 }
 
-// applied is what all payments pay on an invoice.
-func (b *Box) applied(invoice string) *big.Rat {
+// applied is what all payments move of an invoice or a credit memo.
+func (b *Box) applied(entity, id string) *big.Rat {
 	sum := new(big.Rat)
 	for _, p := range b.state.Objects["Payment"] {
-		sum.Add(sum, paidBy(p, invoice))
+		sum.Add(sum, paidBy(p, entity, id))
 	}
 	return sum
 }
 
-// settle works out anew the balance of every invoice that a payment paid
+// settle works out anew what is open of every transaction that a payment paid
 // before or pays now.
 func (b *Box) settle(e entity, o, before object) {
 	if e.name != "Payment" {
 		return
 	}
-	var ids []string
+	done := map[[2]string]bool{}
 	for _, p := range []object{o, before} {
 		for _, l := range p.lines() {
-			if id, _ := linked(l); id != "" && !slices.Contains(ids, id) {
-				ids = append(ids, id)
+			id, typ := linked(l)
+			if key := [2]string{typ, id}; id != "" && !done[key] {
+				done[key] = true
+				b.rebalance(typ, id)
 			}
 		}
 	}
-	for _, id := range ids {
-		b.rebalance(id)
-	}
 }
 
-// rebalance gives an invoice its next version with the balance that its
-// payments leave.
-func (b *Box) rebalance(id string) {
-	current, ok := b.state.Objects["Invoice"][id]
+// rebalance gives an invoice or a credit memo its next version with what its
+// payments leave of it.
+func (b *Box) rebalance(entity, id string) {
+	current, ok := b.state.Objects[entity][id]
 	if !ok {
 		return
 	}
 	o := clone(current)
-	o["Balance"] = amount(new(big.Rat).Sub(orZero(o["TotalAmt"]), b.applied(id)))
+	left := amount(new(big.Rat).Sub(orZero(o["TotalAmt"]), b.applied(entity, id)))
+	o["Balance"] = left
+	if entity == "CreditMemo" {
+		o["RemainingCredit"] = left
+	}
 	links := []any{}
 	for _, pid := range sortedIDs(b.state.Objects["Payment"]) {
-		if paidBy(b.state.Objects["Payment"][pid], id).Sign() > 0 {
+		if paidBy(b.state.Objects["Payment"][pid], entity, id).Sign() > 0 {
 			links = append(links, object{"TxnId": pid, "TxnType": "Payment"})
 		}
 	}
 	o["LinkedTxn"] = links
 	b.bump(o, current)
-	b.state.Objects["Invoice"][id] = o
-	b.notify("Invoice", id, "Update")
+	b.state.Objects[entity][id] = o
+	b.notify(entity, id, "Update")
 }
 
-// unlink takes an invoice out of all payments, whose money is free again.
-func (b *Box) unlink(invoice string) {
+// unlink takes a transaction out of all payments, whose money is free again. A
+// payment without money is only there to apply a credit and ends with it.
+func (b *Box) unlink(entity, id string) {
 	for _, pid := range sortedIDs(b.state.Objects["Payment"]) {
 		current := b.state.Objects["Payment"][pid]
-		if paidBy(current, invoice).Sign() == 0 {
+		if paidBy(current, entity, id).Sign() == 0 {
+			continue
+		}
+		e, _ := entityOf("Payment")
+		if orZero(current["TotalAmt"]).Sign() == 0 {
+			delete(b.state.Objects["Payment"], pid)
+			b.settle(e, nil, current)
+			b.notify("Payment", pid, "Delete")
 			continue
 		}
 		o := clone(current)
 		var kept []any
 		sum := new(big.Rat)
 		for _, l := range o.lines() {
-			if id, _ := linked(l); id != invoice {
+			if of, typ := linked(l); of != id || typ != entity {
 				kept = append(kept, l)
 				sum.Add(sum, orZero(l["Amount"]))
 			}

@@ -10,30 +10,17 @@ import (
 
 // checkInvoice completes an invoice: numbers, dates, lines and totals.
 func checkInvoice(b *Box, o, before object) *problem {
-	if p := b.customerOf(o, before); p != nil {
+	total, p := b.form("Invoice", o, before)
+	if p != nil {
 		return p
-	}
-	if p := b.dates(o, before); p != nil {
-		return p
-	}
-	if p := b.number(o, before); p != nil {
-		return p
-	}
-	if len(o.text("PrivateNote")) > 4000 {
-		return tooLong("PrivateNote")
 	}
 	if o.text("DueDate") == "" {
 		day, _ := time.Parse(time.DateOnly, o.text("TxnDate"))
 		o["DueDate"] = day.AddDate(0, 0, 30).Format(time.DateOnly)
 	}
-	total, p := b.saleLines(o)
-	if p != nil {
-		return p
-	}
-	o["TotalAmt"] = amount(total)
 	applied := new(big.Rat)
 	if before != nil {
-		applied = b.applied(before.text("Id"))
+		applied = b.applied("Invoice", before.text("Id"))
 	}
 	balance := new(big.Rat).Sub(total, applied)
 	if balance.Sign() < 0 && applied.Sign() > 0 {
@@ -70,7 +57,7 @@ func (b *Box) dates(o, before object) *problem {
 	if o.text("TxnDate") == "" {
 		o["TxnDate"] = b.opts.Now().Format(time.DateOnly)
 	}
-	for _, name := range []string{"TxnDate", "DueDate"} {
+	for _, name := range []string{"TxnDate", "DueDate", "ExpirationDate", "AcceptedDate"} {
 		if v, given := o[name]; given {
 			s, _ := v.(string)
 			if _, err := time.Parse(time.DateOnly, s); err != nil {
@@ -100,9 +87,9 @@ func (b *Box) movable(o object) *problem {
 	return nil
 }
 
-// number checks an invoice's number and gives the next one where the company
+// number checks a form's number and gives the next one where the company
 // numbers by itself.
-func (b *Box) number(o, before object) *problem {
+func (b *Box) number(entity string, o, before object) *problem {
 	n := o.text("DocNumber")
 	if n == "" || n == "AUTO_GENERATE" {
 		delete(o, "DocNumber")
@@ -115,11 +102,11 @@ func (b *Box) number(o, before object) *problem {
 	if len([]rune(n)) > 21 {
 		return tooLong("DocNumber")
 	}
-	for id, other := range b.state.Objects["Invoice"] {
+	for id, other := range b.state.Objects[entity] {
 		if other.text("DocNumber") == n && (before == nil || id != before.text("Id")) {
 			return invalid("6140", "Duplicate Document Number Error",
 				"Duplicate Document Number Error : You must specify a different number. This number has already been used. DocNumber="+n+
-					" is assigned to TxnType=Invoice with TxnId="+id, "")
+					" is assigned to TxnType="+entity+" with TxnId="+id, "")
 		}
 	}
 	return nil

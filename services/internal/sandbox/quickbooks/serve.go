@@ -90,7 +90,7 @@ func (b *Box) write(e entity, q url.Values, in object) (object, *problem) {
 	case operation == "delete":
 		return b.remove(e, in)
 	case operation == "void", operation == "update" && include == "void":
-		if (e.name == "Payment") != (include == "void") {
+		if e.void != operation {
 			return nil, invalid("2010", "Request has invalid or unsupported property", "Operation "+operation+" is not supported", "")
 		}
 		return b.void(e, in)

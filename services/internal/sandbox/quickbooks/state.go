@@ -44,6 +44,7 @@ func newState(o Options) state {
 				"4":  account("4", DepositAccount, "Other Current Asset", "UndepositedFunds"),
 			},
 			"Customer": {}, "Item": {}, "Invoice": {}, "Payment": {},
+			"Estimate": {}, "SalesReceipt": {}, "CreditMemo": {}, "RefundReceipt": {},
 		},
 		Requests: map[string]json.RawMessage{},
 	}
@@ -95,6 +96,11 @@ func (b *Box) load() error {
 	}
 	if err := decode(raw, &b.state); err != nil {
 		return err
+	}
+	for _, e := range entities() {
+		if b.state.Objects[e.name] == nil { // a file from before the entity was known
+			b.state.Objects[e.name] = map[string]object{}
+		}
 	}
 	if b.state.Codes == nil {
 		b.state.Codes = map[string]consent{}
@@ -158,3 +164,6 @@ func (b *Box) Invoices() []map[string]any { return b.list("Invoice") }
 
 // Payments returns all payments as QuickBooks's JSON.
 func (b *Box) Payments() []map[string]any { return b.list("Payment") }
+
+// List returns all objects of an entity as QuickBooks's JSON.
+func (b *Box) List(entity string) []map[string]any { return b.list(entity) }

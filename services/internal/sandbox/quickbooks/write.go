@@ -7,7 +7,7 @@ import (
 )
 
 // keyPattern finds Spoke's key in a note.
-var keyPattern = regexp.MustCompile(`spoke-[a-z]+-[0-9A-Za-z_-]+`)
+var keyPattern = regexp.MustCompile(`spoke-[a-z_]+-[0-9A-Za-z_-]+`)
 
 // keyOf is what an effect is counted under: the key in the object's note, or
 // its id.
@@ -125,7 +125,7 @@ func (b *Box) remove(e entity, in object) (object, *problem) {
 	if p != nil {
 		return nil, p
 	}
-	if e.name == "Customer" || e.name == "Item" {
+	if e.named {
 		return nil, invalid("2010", "Request has invalid or unsupported property", "Operation delete is not supported", "")
 	}
 	if p := b.movable(current); p != nil {
@@ -133,8 +133,8 @@ func (b *Box) remove(e entity, in object) (object, *problem) {
 	}
 	id := current.text("Id")
 	delete(b.state.Objects[e.name], id)
-	if e.name == "Invoice" {
-		b.unlink(id)
+	if e.name == "Invoice" || e.name == "CreditMemo" {
+		b.unlink(e.name, id)
 	}
 	b.settle(e, nil, current)
 	b.happened(e, current, "deleted", "Delete")
@@ -146,9 +146,6 @@ func (b *Box) void(e entity, in object) (object, *problem) {
 	current, p := b.version(e, in)
 	if p != nil {
 		return nil, p
-	}
-	if e.name == "Customer" || e.name == "Item" {
-		return nil, invalid("2010", "Request has invalid or unsupported property", "Operation void is not supported", "")
 	}
 	if p := b.movable(current); p != nil {
 		return nil, p
@@ -167,7 +164,7 @@ func (b *Box) void(e entity, in object) (object, *problem) {
 	if e.name == "Payment" {
 		delete(o, "Line")
 	} else {
-		b.unlink(o.text("Id"))
+		b.unlink(e.name, o.text("Id"))
 		delete(o, "LinkedTxn")
 		o["Line"] = emptied(o.lines())
 	}
