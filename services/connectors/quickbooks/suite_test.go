@@ -129,8 +129,10 @@ func suiteReads(t testing.TB, box *quickbooksbox.Box, customer string) []connect
 	payment := add("Payment", map[string]any{"CustomerRef": to(customer), "TotalAmt": 10})
 	const missing = "4711"
 	return []connectortest.Read{
-		{Object: "Customer", ID: customer, Missing: missing}, {Object: "Item", ID: item, Missing: missing},
-		{Object: "Invoice", ID: invoice, Missing: missing}, {Object: "Payment", ID: payment, Missing: missing},
+		{Object: "Customer", ID: customer, Missing: missing},
+		{Object: "Item", ID: item, Missing: missing},
+		{Object: "Invoice", ID: invoice, Missing: missing},
+		{Object: "Payment", ID: payment, Missing: missing},
 	}
 }
 

@@ -24,7 +24,9 @@ func TestCallsThatTheSuiteDoesNotMake(t *testing.T) {
 	require.NoError(t, err)
 	w := newWorld(t)
 	tap := &spec.Tap{Next: w.wire.real, Book: book}
-	w.wire.set(func(r *http.Request, _ func() (*http.Response, error)) (*http.Response, error) { return tap.RoundTrip(r) })
+	w.wire.set(func(r *http.Request, _ func() (*http.Response, error)) (*http.Response, error) {
+		return tap.RoundTrip(r)
+	})
 
 	_, quote := w.upTo(t, "quote")
 	quote.Fields["status"] = "accepted"

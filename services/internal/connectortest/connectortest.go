@@ -78,6 +78,9 @@ type Doc struct {
 	CreateOp string
 	// Change are Fields for an update; nil when the vendor allows none.
 	Change map[string]any
+	// Unchecked are the types of references that the vendor takes as they come,
+	// without looking the objects up.
+	Unchecked []string
 	// Endable, where it is set, does at the vendor what must have happened
 	// before the object with the id can be deleted or voided.
 	Endable func(t testing.TB, id string)
@@ -154,6 +157,7 @@ func Checks(t testing.TB, c Case) []Check {
 	}
 	addKind(add)
 	addAbilities(add, probe)
+	addHostile(add)
 	if probe.con.Target != nil {
 		addTarget(add)
 		addFaults(add)

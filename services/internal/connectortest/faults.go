@@ -168,6 +168,9 @@ var (
 		{"page instead of an answer", 200, "text/html", page, brokenKinds},
 		{"answer breaks off", 200, "application/json", `{"id":"1`, brokenKinds},
 		{"empty answer", 200, "application/json", "", brokenKinds},
+		{"null answer", 200, "application/json", "null", brokenKinds},
+		// Nobody's error body, with the status of a success.
+		{"error with status 200", 200, "application/json", `{"error":{"message":"no"},"message":"no","status":"error"}`, brokenKinds},
 		// A proxy that does not know the path says nothing about the object.
 		{"page that says not found", 404, "text/html", page, nil},
 	}

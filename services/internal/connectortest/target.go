@@ -2,6 +2,7 @@ package connectortest
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 
@@ -18,6 +19,7 @@ func addTarget(add adder) {
 	add("target/find", checkFind)
 	add("target/batch", checkBatch)
 	add("target/unknown object", checkUnknownObject)
+	add("target/missing reference", checkMissingReference)
 	add("target/void and delete", checkVoidDelete)
 	add("target/cancelled", checkCancelled)
 	add("target/concurrent", checkConcurrent)
@@ -202,6 +204,36 @@ func checkUnknownObject(t testing.TB, e *env) {
 		t.Errorf("a document that can't be understood created something")
 	}
 }
+
+// checkMissingReference lets each reference of each document point to an
+// object that is not there. The vendor refuses, or the connector before it.
+// What it may have begun is what the right document goes on with.
+func checkMissingReference(t testing.TB, e *env) {
+	for _, d := range e.Docs {
+		before := e.createdCount(d)
+		for _, r := range d.Refs() {
+			id := e.ids[r]
+			e.ids[r] = missing(id)
+			doc := e.document(t, d)
+			e.ids[r] = id
+			if d.Created == "" || slices.Contains(d.Unchecked, r.Object) {
+				continue
+			}
+			err := e.apply(t.Context(), t, doc).Err
+			if err == nil {
+				t.Fatalf("%s of %s was applied although its %s %s does not exist", d.Object, d.Record, r.Object, missing(id))
+			}
+			e.mustFault(t, err, fault.Missing, fault.Rejected)
+		}
+		e.mustApply(t, e.document(t, d))
+		if n := e.createdCount(d) - before; d.Created != "" && n != 1 {
+			t.Errorf("%s of %s: %q happened %d times after missing references, want 1", d.Object, d.Record, d.Created, n)
+		}
+	}
+}
+
+// missing is an id of the same form that no object has.
+func missing(id string) string { return id + "94711" }
 
 // checkVoidDelete tries both on what never existed and on what exists, the
 // last made first, twice each.

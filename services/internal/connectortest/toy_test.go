@@ -44,7 +44,9 @@ func toyKind(wrong string) connector.Kind {
 		Settings: func() any { return &toySettings{} },
 		Objects: []connector.Object{{
 			Name: "thing", Entity: events.EntityProduct, Can: connector.Create | connector.Update | connector.Read | connector.Webhook,
-			Fields: []connector.Field{{Name: "name", Type: connector.FieldString, Required: true}},
+			Fields: []connector.Field{
+				{Name: "name", Type: connector.FieldString, Required: true}, {Name: "of", Type: connector.FieldRef, Ref: "thing"},
+			},
 		}},
 		Feeds: []connector.Feed{{Name: "thing", Objects: []string{"thing"}, Backfill: true, Poll: true, Overlap: time.Minute}},
 		Flows: fstest.MapFS{"thing.yaml": {Data: []byte(
@@ -53,6 +55,12 @@ func toyKind(wrong string) connector.Kind {
 		Open: func(settings any, deps connector.Deps) (connector.Connector, error) {
 			s := settings.(*toySettings)
 			v := &toy{client: rest.Client{HTTP: deps.HTTP, Base: s.URL}, deps: deps, wrong: wrong}
+			switch wrong {
+			case "follows redirects":
+				v.client.HTTP = &http.Client{Transport: deps.HTTP.Transport}
+			case "reads to the end":
+				v.client.MaxBody = 1 << 40
+			}
 			return connector.Connector{Target: v, Reader: v, Webhooks: v, Scanner: v}, nil
 		},
 	}
@@ -140,6 +148,9 @@ func (v *toy) applyOne(ctx context.Context, d connector.Document) connector.Resu
 		if v.wrong == "updates nothing" {
 			return connector.Result{ID: d.ExternalID, Effect: effect}
 		}
+	}
+	if v.wrong == "blind to references" {
+		d.Fields = map[string]any{"name": d.Fields["name"]}
 	}
 	x, err := v.call(ctx, method, "/things/"+d.Key, d.Fields)
 	if err != nil {
@@ -240,7 +251,7 @@ func toyCase(wrong string) connectortest.Case {
 		body := []byte(`{"id":"1","name":"seeded"}`)
 		return connectortest.Fixture{
 			Settings: &toySettings{URL: server.URL, Token: secret.New(toyToken)}, Sandbox: s,
-			Docs: []connectortest.Doc{toyDoc("7"), toyDoc("8")},
+			Docs: []connectortest.Doc{toyDoc("7"), toyPart("8", "7")},
 			Deliveries: []connector.Delivery{{
 				Method: http.MethodPost, Body: body, Received: time.Unix(2, 0),
 				Header: http.Header{"Toy-Signature": {toySign(body)}},
@@ -260,6 +271,14 @@ func toyDoc(id string) connectortest.Doc {
 		}},
 		Created: "thing created", CreateOp: "write thing", Change: map[string]any{"name": "other " + id},
 	}
+}
+
+// toyPart is a thing that is part of another.
+func toyPart(id, of string) connectortest.Doc {
+	d := toyDoc(id)
+	whole := events.Ref{Object: "thing", Record: events.Key{Entity: events.EntityProduct, ID: of}}
+	d.Fields["of"], d.Change["of"] = whole, whole
+	return d
 }
 
 // seed makes the object that the reader reads.

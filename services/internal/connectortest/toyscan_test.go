@@ -76,7 +76,7 @@ func (v *toy) list(ctx context.Context, from int, since time.Time) ([]thing, err
 		return nil, v.fault(rest.Classify(r, resp, "").Kind, "refused")
 	}
 	var all []thing
-	if err := json.Unmarshal(resp.Body, &all); err != nil {
+	if err := json.Unmarshal(resp.Body, &all); err != nil || all == nil {
 		return nil, v.fault(fault.Transient, "answer is no list")
 	}
 	return all, nil

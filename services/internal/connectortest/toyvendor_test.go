@@ -17,6 +17,8 @@ type thing struct {
 	ID   string `json:"id"`
 	Key  string `json:"key,omitempty"`
 	Name string `json:"name"`
+	// Of is the id of another thing that this one is a part of.
+	Of string `json:"of,omitempty"`
 	// At is when it was changed or deleted.
 	At   time.Time `json:"at"`
 	Gone bool      `json:"gone,omitempty"`
@@ -44,6 +46,10 @@ func newToyVendor() *sandbox.Server {
 		defer mu.Unlock()
 		var in thing
 		_ = json.NewDecoder(r.Body).Decode(&in)
+		if in.Of != "" && find(func(x *thing) bool { return x.ID == in.Of }) == nil {
+			sandbox.JSON(w, http.StatusUnprocessableEntity, map[string]string{"error": "of: no such thing"})
+			return
+		}
 		key := r.PathValue("key")
 		x := find(func(x *thing) bool { return upsert && x.Key == key })
 		if x == nil {

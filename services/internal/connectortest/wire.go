@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spoke-sync/spoke/services/internal/rest"
 	"github.com/spoke-sync/spoke/services/internal/spec"
 )
 
@@ -46,19 +47,27 @@ func (w *wire) judge(t testing.TB) {
 	}
 }
 
-func (w *wire) client() *http.Client { return &http.Client{Transport: w, Timeout: callTimeout} }
+// client is the one that connectors get from the program.
+func (w *wire) client() *http.Client {
+	c := rest.NewHTTP(w)
+	c.Timeout = callTimeout
+	return c
+}
 
 func (w *wire) close() { w.real.CloseIdleConnections() }
 
 // answer makes every call get this answer from now on.
 func (w *wire) answer(status int, contentType, body string) {
 	w.set(func(r *http.Request) (*http.Response, error) {
-		return &http.Response{
-			Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-			Header: http.Header{"Content-Type": {contentType}},
-			Body:   io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r,
-		}, nil
+		return response(r, status, contentType, io.NopCloser(strings.NewReader(body))), nil
 	})
+}
+
+func response(r *http.Request, status int, contentType string, body io.ReadCloser) *http.Response {
+	return &http.Response{
+		Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"Content-Type": {contentType}}, Body: body, ContentLength: -1, Request: r,
+	}
 }
 
 // cut makes every call fail before it leaves.

@@ -7,15 +7,10 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/sandbox"
 )
 
-// createAssociations associates many pairs at once.
+// createAssociations associates many pairs at once. Pairs of which an end is
+// not there are named in errors, with the status of a success.
 func (b *Box) createAssociations(w http.ResponseWriter, r *http.Request) {
-	b.eachPair(w, r, http.StatusOK, func(from, to *objectType, in pairInput) {
-		_, okFrom := b.state.live(from, in.From.ID)
-		_, okTo := b.state.live(to, in.To.ID)
-		if okFrom && okTo {
-			b.connect(from, in.From.ID, to, in.To.ID, nil, true)
-		}
-	})
+	b.eachPair(w, r, http.StatusOK)
 }
 
 // The limits of a batch read of associations.
@@ -88,8 +83,9 @@ type pairInput struct {
 	Types    []associationType
 }
 
-// eachPair runs through the pairs of a batch.
-func (b *Box) eachPair(w http.ResponseWriter, r *http.Request, status int, do func(from, to *objectType, in pairInput)) {
+// eachPair makes the associations of a batch: the unlabelled ones, or of the
+// types that a pair names.
+func (b *Box) eachPair(w http.ResponseWriter, r *http.Request, status int) {
 	var in struct{ Inputs []pairInput }
 	if !b.read(w, r, &in) {
 		return
@@ -99,28 +95,35 @@ func (b *Box) eachPair(w http.ResponseWriter, r *http.Request, status int, do fu
 		b.missing(w)
 		return
 	}
+	var errs []problem
 	b.mu.Lock()
 	for _, i := range in.Inputs {
-		do(from, to, i)
+		_, okFrom := b.state.live(from, i.From.ID)
+		_, okTo := b.state.live(to, i.To.ID)
+		if !okFrom || !okTo {
+			errs = append(errs, problem{
+				Status: "error", Category: notFound, Message: "One or more of the objects to associate do not exist.",
+				Context: map[string][]string{"fromObjectId": {i.From.ID}, "toObjectId": {i.To.ID}},
+			})
+			continue
+		}
+		b.connect(from, i.From.ID, to, i.To.ID, i.Types, true)
 	}
 	b.save()
 	b.mu.Unlock()
-	if status == http.StatusNoContent {
-		w.WriteHeader(status)
+	if status == http.StatusCreated || len(errs) == 0 {
+		b.answer(w, status, []any{}, errs)
 		return
 	}
-	b.answer(w, status, []any{}, nil)
+	now := stamp(b.opts.Now())
+	sandbox.JSON(w, status, map[string]any{
+		"status": "COMPLETE", "results": []any{}, "startedAt": now, "completedAt": now, "numErrors": len(errs), "errors": errs,
+	})
 }
 
 // createLabelled associates pairs with the types that the call names.
 func (b *Box) createLabelled(w http.ResponseWriter, r *http.Request) {
-	b.eachPair(w, r, http.StatusCreated, func(from, to *objectType, in pairInput) {
-		_, okFrom := b.state.live(from, in.From.ID)
-		_, okTo := b.state.live(to, in.To.ID)
-		if okFrom && okTo {
-			b.connect(from, in.From.ID, to, in.To.ID, in.Types, true)
-		}
-	})
+	b.eachPair(w, r, http.StatusCreated)
 }
 
 func (b *Box) archiveAssociations(w http.ResponseWriter, r *http.Request) {
