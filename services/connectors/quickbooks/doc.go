@@ -1,6 +1,6 @@
 // Package quickbooks connects QuickBooks Online: it reads Intuit's webhooks
-// and objects into changes, and makes a company hold customers, items,
-// invoices and payments. It knows the accounting API and its OAuth tokens;
+// and objects into changes, and makes a company hold customers, items, sales
+// forms and payments. It knows the accounting API and its OAuth tokens;
 // retry, rate budget, ledger and tracing are put around it by the sink runtime.
 package quickbooks
 

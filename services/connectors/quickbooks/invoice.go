@@ -12,59 +12,17 @@ func invoiceKind() *kind {
 	return &kind{
 		name: objectInvoice, path: "invoice", title: "invoice", entity: events.EntityInvoice,
 		note: "PrivateNote", noteLimit: 4000, page: "/invoice?txnId=",
-		build: buildInvoice, create: completeInvoice, patch: patchInvoice, find: findInvoice,
+		voiding: "void",
+		build:   buildInvoice, create: completeSale, patch: patchSale, find: findSale(objectInvoice),
 		read: readInvoice, links: linkCustomer,
 	}
 }
 
 func buildInvoice(t *target, doc connector.Document) (body, error) {
 	f := newFields("invoice", doc.Fields)
-	b := body{"CustomerRef": reference(f.required("CustomerRef"))}
-	b.put("DocNumber", f.short("DocNumber", maxDocNumber))
-	b.put("TxnDate", f.date("TxnDate"))
+	b := buildSale(t, f)
 	b.put("DueDate", f.date("DueDate"))
-	b.putIn("BillEmail", "Address", f.text("BillEmail"))
-	b.putIn("CustomerMemo", "value", f.text("CustomerMemo"))
-	b.put("PrivateNote", f.text("PrivateNote"))
-	buildLines(t, f, b)
 	return b, f.failure()
-}
-
-// completeInvoice gives each line its tax code and says how prices relate to
-// tax, which only companies outside the United States are asked.
-func completeInvoice(_ context.Context, t *target, want body) error {
-	lines, _ := want["Line"].([]any)
-	want["Line"] = t.taxed(lines)
-	if !t.settings.Tax.USAutomated {
-		want["GlobalTaxCalculation"] = "TaxExcluded"
-	}
-	return nil
-}
-
-// patchInvoice sends the lines as a whole or not at all: QuickBooks drops
-// lines that are left out of a list.
-func patchInvoice(t *target, _ connector.Document, want, current body) body {
-	lines := mergeLines(want.list("Line"), current.list("Line"))
-	patch := differing(want, current)
-	delete(patch, "CurrencyRef")
-	delete(patch, "Line")
-	if lines != nil {
-		patch["Line"] = t.taxed(lines)
-	}
-	return patch
-}
-
-// findInvoice looks for the number and then through the customer's invoices:
-// a company that numbers by itself keeps its own number.
-func findInvoice(ctx context.Context, t *target, doc connector.Document, want body) (body, error) {
-	k := t.kinds[objectInvoice]
-	if n := want.text("DocNumber"); n != "" {
-		ours, err := findNoted(ctx, t, k, doc, "DocNumber = "+quote(n))
-		if ours != nil || err != nil {
-			return ours, err
-		}
-	}
-	return findNoted(ctx, t, k, doc, "CustomerRef = "+quote(want.ref("CustomerRef")))
 }
 
 // findNoted walks the transactions that meet the condition until one holds

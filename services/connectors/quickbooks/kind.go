@@ -76,6 +76,10 @@ const (
 	objectItem     = "Item"
 	objectInvoice  = "Invoice"
 	objectPayment  = "Payment"
+	objectEstimate = "Estimate"
+	objectReceipt  = "SalesReceipt"
+	objectCredit   = "CreditMemo"
+	objectRefund   = "RefundReceipt"
 )
 
 // objects declares what flows may set. Names are QuickBooks's own; where it
@@ -89,7 +93,6 @@ func objects() []connector.Object {
 		date  = connector.FieldDate
 		flag  = connector.FieldBool
 	)
-	customer := connector.Field{Name: "CustomerRef", Type: connector.FieldRef, Ref: objectCustomer, Required: true}
 	return []connector.Object{
 		{Name: objectCustomer, Entity: events.EntityCompany, Can: all, Fields: []connector.Field{
 			{Name: "DisplayName", Type: text, Required: true, Doc: "Unique among customers, vendors and employees; the record's id is added where it is taken"},
@@ -116,30 +119,30 @@ func objects() []connector.Object {
 			{Name: "IncomeAccountRef", Type: text, Doc: "Id or name; the income_account of the connection when absent"},
 			{Name: "Active", Type: flag},
 		}},
-		{Name: objectInvoice, Entity: events.EntityInvoice, Can: all, Fields: []connector.Field{
-			customer,
-			{Name: "DocNumber", Type: text, Doc: "Unique, at most 21 characters"},
-			{Name: "TxnDate", Type: date},
-			{Name: "DueDate", Type: date},
-			{Name: "CurrencyRef", Type: text, Doc: "ISO 4217 code; that of the lines' amounts when absent"},
-			{Name: "BillEmail", Type: text},
-			{Name: "CustomerMemo", Type: text, Doc: "Printed on the invoice"},
-			{Name: "PrivateNote", Type: text, Doc: "Spoke adds its key"},
-			{Name: "Line", Type: connector.FieldList, Required: true, Fields: []connector.Field{
-				{Name: "ItemRef", Type: connector.FieldRef, Ref: objectItem},
-				{Name: "Description", Type: text},
-				{Name: "Qty", Type: connector.FieldDecimal},
-				{Name: "UnitPrice", Type: money},
-				{Name: "Amount", Type: money, Doc: "Qty times UnitPrice when absent; where it is less the unit price is lowered to match"},
-				{Name: "ServiceDate", Type: date},
-				{Name: "TaxCodeRef", Type: text, Doc: "The tax code of the connection when absent"},
+		{Name: objectInvoice, Entity: events.EntityInvoice, Can: all, Fields: saleFields(
+			connector.Field{Name: "DueDate", Type: date},
+		)},
+		{Name: objectEstimate, Entity: events.EntityQuote, Can: all, Fields: saleFields(
+			connector.Field{Name: "ExpirationDate", Type: date},
+			connector.Field{Name: "TxnStatus", Type: text, Doc: "Pending (default), Accepted, Closed or Rejected, or the status of a quote"},
+		)},
+		{Name: objectReceipt, Entity: events.EntityOrder, Can: all, Fields: saleFields(
+			connector.Field{Name: "PaymentRefNum", Type: text, Doc: "What is longer than 21 characters goes to the note instead"},
+		)},
+		{Name: objectCredit, Entity: events.EntityCreditNote, Can: all, Fields: saleFields(
+			connector.Field{Name: "Apply", Type: connector.FieldList, Doc: "What the credit settles, by a payment of nothing", Fields: []connector.Field{
+				{Name: "InvoiceRef", Type: connector.FieldRef, Ref: objectInvoice, Required: true},
+				{Name: "Amount", Type: money, Required: true},
 			}},
-		}},
+		)},
+		{Name: objectRefund, Entity: events.EntityRefund, Can: all, Fields: saleFields(
+			connector.Field{Name: "PaymentRefNum", Type: text, Doc: "What is longer than 21 characters goes to the note instead"},
+		)},
 		{Name: objectPayment, Entity: events.EntityPayment, Can: all, Fields: []connector.Field{
-			customer,
+			customerField(),
 			{Name: "TotalAmt", Type: money, Required: true},
 			{Name: "TxnDate", Type: date},
-			{Name: "InvoiceRef", Type: connector.FieldRef, Ref: objectInvoice, Doc: "The invoice that the whole amount pays; use Line for several"},
+			{Name: "InvoiceRef", Type: connector.FieldRef, Ref: objectInvoice, Doc: "The invoice that the whole amount pays where Line is empty"},
 			{Name: "PaymentRefNum", Type: text, Doc: "What is longer than 21 characters goes to the note instead"},
 			{Name: "PrivateNote", Type: text, Doc: "Spoke adds its key"},
 			{Name: "Line", Type: connector.FieldList, Fields: []connector.Field{
@@ -148,4 +151,35 @@ func objects() []connector.Object {
 			}},
 		}},
 	}
+}
+
+func customerField() connector.Field {
+	return connector.Field{Name: "CustomerRef", Type: connector.FieldRef, Ref: objectCustomer, Required: true}
+}
+
+// saleFields are the fields of a sales form: those that all have, then its own.
+func saleFields(own ...connector.Field) []connector.Field {
+	const (
+		text  = connector.FieldString
+		money = connector.FieldMoney
+		date  = connector.FieldDate
+	)
+	return append([]connector.Field{
+		customerField(),
+		{Name: "DocNumber", Type: text, Doc: "Unique, at most 21 characters"},
+		{Name: "TxnDate", Type: date},
+		{Name: "CurrencyRef", Type: text, Doc: "ISO 4217 code; that of the lines' amounts when absent"},
+		{Name: "BillEmail", Type: text},
+		{Name: "CustomerMemo", Type: text, Doc: "Printed on the form"},
+		{Name: "PrivateNote", Type: text, Doc: "Spoke adds its key"},
+		{Name: "Line", Type: connector.FieldList, Required: true, Fields: []connector.Field{
+			{Name: "ItemRef", Type: connector.FieldRef, Ref: objectItem},
+			{Name: "Description", Type: text},
+			{Name: "Qty", Type: connector.FieldDecimal},
+			{Name: "UnitPrice", Type: money},
+			{Name: "Amount", Type: money, Doc: "Qty times UnitPrice when absent; where it is less the unit price is lowered to match"},
+			{Name: "ServiceDate", Type: date},
+			{Name: "TaxCodeRef", Type: text, Doc: "The tax code of the connection when absent"},
+		}},
+	}, own...)
 }

@@ -23,6 +23,9 @@ type kind struct {
 	// page is the page for people below the app's address.
 	page string
 
+	// voiding is the operation that voids one; empty where QuickBooks has none.
+	voiding string
+
 	// build makes the fields that a document asks for. It makes no call.
 	build func(t *target, doc connector.Document) (body, error)
 	// create completes what build made for an object that does not exist.
@@ -34,6 +37,10 @@ type kind struct {
 	// precheck is find for before a create: an object that people made and
 	// that is to be taken over. Nil makes no call.
 	precheck func(ctx context.Context, t *target, doc connector.Document, want body) (body, error)
+	// after does what a document asks for beside the object itself, and
+	// returns the object as it then is and whether anything changed. Nil does
+	// nothing.
+	after func(ctx context.Context, t *target, doc connector.Document, b body) (body, bool, error)
 	// read fills in the canonical fields.
 	read func(s *Settings, b body, f events.Fields)
 	// links fills in the canonical links.
@@ -43,7 +50,10 @@ type kind struct {
 // kinds returns the object types by name.
 func kinds() map[string]*kind {
 	all := map[string]*kind{}
-	for _, k := range []*kind{customerKind(), itemKind(), invoiceKind(), paymentKind()} {
+	for _, k := range []*kind{
+		customerKind(), itemKind(), invoiceKind(), paymentKind(),
+		estimateKind(), receiptKind(), creditKind(), refundKind(),
+	} {
 		all[k.name] = k
 	}
 	return all

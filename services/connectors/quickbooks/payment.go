@@ -2,6 +2,7 @@ package quickbooks
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
@@ -10,7 +11,7 @@ import (
 func paymentKind() *kind {
 	return &kind{
 		name: objectPayment, path: "payment", title: "payment", entity: events.EntityPayment,
-		note: "PrivateNote", noteLimit: 4000, page: "/recvpayment?txnId=",
+		note: "PrivateNote", noteLimit: 4000, page: "/recvpayment?txnId=", voiding: "update",
 		build: buildPayment, create: completePayment, patch: patchPayment, find: findPayment,
 		read: readPayment, links: linkPayment,
 	}
@@ -20,15 +21,8 @@ func buildPayment(t *target, doc connector.Document) (body, error) {
 	f := newFields("payment", doc.Fields)
 	b := body{"CustomerRef": reference(f.required("CustomerRef"))}
 	b.put("TxnDate", f.date("TxnDate"))
-	note := f.text("PrivateNote")
-	if number := f.text("PaymentRefNum"); len([]rune(number)) <= maxRefNum {
-		b.put("PaymentRefNum", number)
-	} else if note == "" {
-		note = number // a cut reference would find nothing at the processor
-	} else {
-		note += "\n" + number
-	}
-	b.put("PrivateNote", note)
+	b.put("PrivateNote", f.text("PrivateNote"))
+	putRefNum(f, b)
 	total, ok := f.money("TotalAmt")
 	if !ok {
 		f.fail("TotalAmt", "the field is required")
@@ -53,14 +47,16 @@ func buildPayment(t *target, doc connector.Document) (body, error) {
 	return b, f.failure()
 }
 
-// paymentLines says which invoices the money pays: one of them all of it, or
-// each what its line says.
+// paymentLines says which invoices the money pays: each what its line says,
+// or, without lines, one of them all of it.
 func paymentLines(f fields, total events.Money) []any {
 	invoice := f.text("InvoiceRef")
-	lines, several := f.list("Line")
+	lines, _ := f.list("Line")
 	switch {
-	case invoice != "" && several:
-		f.fail("InvoiceRef", "give either InvoiceRef or Line")
+	case invoice != "" && len(lines) > 0:
+		if !slices.ContainsFunc(lines, func(l fields) bool { return l.text("InvoiceRef") == invoice }) {
+			f.fail("InvoiceRef", "the invoice is in none of the lines")
+		}
 	case invoice != "":
 		return []any{paymentLine(invoice, total.Amount)}
 	}
@@ -98,11 +94,7 @@ func completePayment(ctx context.Context, t *target, want body) error {
 	if t.settings.DepositAccount == "" {
 		return nil
 	}
-	id, err := t.accounts.id(ctx, t.settings.DepositAccount)
-	if err == nil {
-		want["DepositToAccountRef"] = reference(id)
-	}
-	return err
+	return t.depositTo(ctx, want, t.settings.DepositAccount)
 }
 
 // patchPayment repeats customer, amount and lines with any change: QuickBooks

@@ -15,6 +15,10 @@ func (t *target) void(ctx context.Context, k *kind, doc connector.Document) (con
 		return connector.Result{}, fault.New(fault.Rejected, Name+": "+op, "a %s can't be voided", k.title).
 			WithHint("use on_leave: delete, which makes it inactive")
 	}
+	if k.voiding == "" {
+		return connector.Result{}, fault.New(fault.Rejected, Name+": "+op, "QuickBooks can't void one").
+			WithHint("use on_leave: delete, or end it by hand")
+	}
 	current, err := t.existing(ctx, k, doc)
 	if err != nil || current == nil {
 		return gone(doc), err
@@ -25,10 +29,9 @@ func (t *target) void(ctx context.Context, k *kind, doc connector.Document) (con
 	if err := untouched(k, current, op); err != nil {
 		return connector.Result{}, err
 	}
-	w := write{op: op, operation: "void", body: identity(current), requestID: requestID(doc, "void "+current.text("SyncToken"))}
-	if k.name == objectPayment {
-		w.operation, w.include = "update", "void"
-		w.body["sparse"] = true
+	w := write{op: op, operation: k.voiding, body: identity(current), requestID: requestID(doc, "void "+current.text("SyncToken"))}
+	if k.voiding == "update" {
+		w.include, w.body["sparse"] = "void", true
 	}
 	b, err := t.client.post(ctx, k, w)
 	t.recent.drop(k, current.text("Id"))
@@ -93,16 +96,14 @@ func gone(doc connector.Document) connector.Result {
 }
 
 // untouched refuses to take an invoice away from under the money that was
-// paid on it.
+// paid on it, and a credit from the invoices that it settles.
 func untouched(k *kind, current body, op string) error {
-	if k.name != objectInvoice {
-		return nil
-	}
+	open := map[string]string{objectInvoice: "Balance", objectCredit: "RemainingCredit"}[k.name]
 	total, hasTotal := current.decimal("TotalAmt")
-	due, hasBalance := current.decimal("Balance")
+	due, hasBalance := current.decimal(open)
 	if !hasTotal || !hasBalance || total.Cmp(due) == 0 {
 		return nil
 	}
-	return fault.New(fault.Rejected, Name+": "+op, "payments or credits are applied to invoice %s", current.text("Id")).
-		WithHint("take the payments off the invoice in QuickBooks first, or credit it by hand")
+	return fault.New(fault.Rejected, Name+": "+op, "%s %s is applied: payments or credits hang on it", k.title, current.text("Id")).
+		WithHint("take the payments off the invoice, or the credit off its invoices, in QuickBooks first, or settle it by hand")
 }

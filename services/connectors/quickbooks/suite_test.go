@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -57,7 +58,7 @@ func suiteDocs() []connectortest.Doc {
 	lines := func(qty string) []any {
 		return []any{map[string]any{"ItemRef": item, "Qty": json.Number(qty), "UnitPrice": usd("19.99"), "Description": "Widget"}}
 	}
-	return []connectortest.Doc{
+	docs := []connectortest.Doc{
 		{
 			Document: document("Customer", customer.Record, map[string]any{
 				"DisplayName": "O'Brien: Sons", "PrimaryEmailAddr": "billing@obrien.example", "BillAddrCity": "Berlin", "BillAddrCountry": "Germany",
@@ -89,6 +90,32 @@ func suiteDocs() []connectortest.Doc {
 			Change: map[string]any{"CustomerRef": customer, "TotalAmt": usd("25.5"), "TxnDate": "2026-11-21", "InvoiceRef": invoice},
 		},
 	}
+	for _, f := range saleForms() {
+		fields := func(qty string) map[string]any {
+			return map[string]any{"CustomerRef": customer, "DocNumber": f.number, "TxnDate": "2026-11-20", "Line": lines(qty)}
+		}
+		docs = append(docs, connectortest.Doc{
+			Document: document(f.object, key(f.entity, "31"), fields("2")),
+			Created:  f.object + " created", CreateOp: strings.ToLower(f.object) + ".write", Change: fields("5"),
+		})
+	}
+	return docs
+}
+
+type saleForm struct {
+	object string
+	entity events.Entity
+	number string
+}
+
+// saleForms are the sales forms besides invoices.
+func saleForms() []saleForm {
+	return []saleForm{
+		{"Estimate", events.EntityQuote, "Q-31"},
+		{"SalesReceipt", events.EntityOrder, "S-31"},
+		{"CreditMemo", events.EntityCreditNote, "C-31"},
+		{"RefundReceipt", events.EntityRefund, ""},
+	}
 }
 
 func TestConformance(t *testing.T) {
@@ -107,6 +134,10 @@ func TestConformance(t *testing.T) {
 				signed(old.Notification("Customer", "58", "Merge", "59")),
 				signed(box.Notification("Item", "21", "Create", "")),
 				signed(old.Notification("Payment", "31", "Delete", "")),
+				signed(box.Notification("Estimate", "32", "Create", "")),
+				signed(box.Notification("SalesReceipt", "33", "Void", "")),
+				signed(old.Notification("CreditMemo", "34", "Update", "")),
+				signed(box.Notification("RefundReceipt", "35", "Create", "")),
 			},
 			Reads: suiteReads(t, box, customer),
 		}
@@ -128,12 +159,22 @@ func suiteReads(t testing.TB, box *quickbooksbox.Box, customer string) []connect
 	}}})
 	payment := add("Payment", map[string]any{"CustomerRef": to(customer), "TotalAmt": 10})
 	const missing = "4711"
-	return []connectortest.Read{
+	reads := []connectortest.Read{
 		{Object: "Customer", ID: customer, Missing: missing},
 		{Object: "Item", ID: item, Missing: missing},
 		{Object: "Invoice", ID: invoice, Missing: missing},
 		{Object: "Payment", ID: payment, Missing: missing},
 	}
+	for _, f := range saleForms() {
+		fields := map[string]any{"CustomerRef": to(customer), "Line": []any{map[string]any{
+			"Amount": 40, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": map[string]any{"ItemRef": to(item), "Qty": 2, "UnitPrice": 20},
+		}}}
+		if f.object == "RefundReceipt" {
+			fields["DepositToAccountRef"] = to("4")
+		}
+		reads = append(reads, connectortest.Read{Object: f.object, ID: add(f.object, fields), Missing: missing})
+	}
+	return reads
 }
 
 // signed is a webhook as Intuit sends it.

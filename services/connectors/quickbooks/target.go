@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
@@ -57,7 +59,7 @@ func (t *target) apply(ctx context.Context, doc connector.Document) (connector.R
 	}
 	switch doc.Op {
 	case events.DesiredUpsert:
-		return t.upsert(ctx, k, doc)
+		return t.whole(ctx, k, doc)
 	case events.DesiredVoid:
 		return t.void(ctx, k, doc)
 	case events.DesiredDelete:
@@ -66,6 +68,29 @@ func (t *target) apply(ctx context.Context, doc connector.Document) (connector.R
 		return connector.Result{}, fault.New(fault.Rejected, Name+": apply "+k.title, "unknown operation %q", doc.Op).
 			WithHint("upsert, void and delete are possible")
 	}
+}
+
+// whole makes the object and what belongs to it. Both are tried anew until
+// both are there.
+func (t *target) whole(ctx context.Context, k *kind, doc connector.Document) (connector.Result, error) {
+	r, err := t.upsert(ctx, k, doc)
+	if err != nil || k.after == nil {
+		return r, err
+	}
+	b := t.recent.get(k, r.ID)
+	if b == nil { // forgotten meanwhile
+		if b, err = t.client.get(ctx, k, r.ID); err != nil || b == nil {
+			return r, err
+		}
+	}
+	b, changed, err := k.after(ctx, t, doc, b)
+	if err != nil {
+		return connector.Result{}, err
+	}
+	if changed && r.Effect == events.EffectUnchanged {
+		r.Effect = events.EffectUpdated
+	}
+	return t.result(k, b, r.Effect), nil
 }
 
 // Find implements connector.Target. Items are told by SKU or name, the
@@ -91,7 +116,7 @@ func (t *target) kind(doc connector.Document) (*kind, error) {
 		return k, nil
 	}
 	return nil, fault.New(fault.Rejected, Name+": apply document", "unknown object type %q", doc.Object).
-		WithHint("Customer, Item, Invoice and Payment are possible")
+		WithHint("possible are " + strings.Join(slices.Sorted(maps.Keys(t.kinds)), ", "))
 }
 
 func (t *target) upsert(ctx context.Context, k *kind, doc connector.Document) (connector.Result, error) {

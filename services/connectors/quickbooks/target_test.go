@@ -323,7 +323,7 @@ func TestMalformedDocuments(t *testing.T) {
 		"nothing paid":      {"Payment", map[string]any{"CustomerRef": "1", "TotalAmt": usd("0")}, "TotalAmt"},
 		"fractions of cent": {"Payment", map[string]any{"CustomerRef": "1", "TotalAmt": usd("1.005")}, "TotalAmt"},
 		"lines above total": {"Payment", map[string]any{"CustomerRef": "1", "TotalAmt": usd("1"), "Line": []any{map[string]any{"InvoiceRef": "2", "Amount": usd("1.01")}}}, "Line"},
-		"both ways to pay":  {"Payment", map[string]any{"CustomerRef": "1", "TotalAmt": usd("1"), "InvoiceRef": "2", "Line": []any{}}, "InvoiceRef"},
+		"both ways to pay":  {"Payment", map[string]any{"CustomerRef": "1", "TotalAmt": usd("1"), "InvoiceRef": "2", "Line": []any{map[string]any{"InvoiceRef": "3", "Amount": usd("1")}}}, "InvoiceRef"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

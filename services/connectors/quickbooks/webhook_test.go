@@ -90,7 +90,7 @@ func TestDecodeBothForms(t *testing.T) {
 		},
 		"event, mailed":         {event(`"type":"qbo.invoice.emailed.v1","intuitentityid":"12","intuitaccountid":"310687"`), nil},
 		"event, other company":  {event(`"type":"qbo.invoice.created.v1","intuitentityid":"12","intuitaccountid":"999"`), nil},
-		"event, other entity":   {event(`"type":"qbo.salesreceipt.created.v1","intuitentityid":"12","intuitaccountid":"310687"`), nil},
+		"event, other entity":   {event(`"type":"qbo.vendor.created.v1","intuitentityid":"12","intuitaccountid":"310687"`), nil},
 		"event, other product":  {event(`"type":"payroll.run","intuitaccountid":"310687"`), nil},
 		"no event":              {`[]`, nil},
 		"notification, created": {entity(`"name":"Invoice","id":"12","operation":"Create","lastUpdated":"2026-09-10T00:00:00-0800"`), []said{{"Invoice", "12", events.OpChanged, true, day}}},
