@@ -176,12 +176,12 @@ func TestTaxCodes(t *testing.T) {
 		"united states":           {quickbooks.Tax{USAutomated: true}, map[string]any{}, "TAX"},
 		"united states, tax free": {quickbooks.Tax{USAutomated: true, DefaultTaxCode: "NON"}, map[string]any{}, "NON"},
 		"elsewhere":               {quickbooks.Tax{DefaultTaxCode: "5"}, map[string]any{}, "5"},
-		"by the flow":             {quickbooks.Tax{DefaultTaxCode: "5"}, map[string]any{"TaxCodeRef": "6"}, "6"},
+		"by the flow":             {quickbooks.Tax{DefaultTaxCode: "5", Codes: map[string]string{"reduced": "6"}}, map[string]any{"TaxCodeRef": "reduced"}, "6"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, quickbooksbox.Options{TaxCodes: []string{"TAX", "NON", "5", "6"}}, func(s *quickbooks.Settings) { s.Tax = c.tax })
+			b := setup(t, quickbooksbox.Options{TaxCodes: []string{"TAX", "NON", "5", "6"}, Country: map[bool]string{true: "US", false: "GB"}[c.tax.USAutomated]}, func(s *quickbooks.Settings) { s.Tax = c.tax })
 			customer, item := b.sale(t)
 			c.line["Amount"] = usd("10")
 			b.must(t, invoice(customer, item, "77", c.line))

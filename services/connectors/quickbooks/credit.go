@@ -22,6 +22,9 @@ func creditKind() *kind {
 func buildCredit(t *target, doc connector.Document) (body, error) {
 	f := newFields("credit memo", doc.Fields)
 	b := buildSale(t, f)
+	if doc.Record.Entity == events.EntityRefund {
+		t.refundLines(f, b)
+	}
 	currency := b.currency(t.settings.HomeCurrency)
 	creditParts(f, currency)
 	return b, f.failure()

@@ -38,6 +38,13 @@ func (f fields) fail(name, format string, args ...any) {
 	}
 }
 
+// reject is fail for what no other form of the field would mend.
+func (f fields) reject(name, hint, format string, args ...any) {
+	if *f.err == nil {
+		*f.err = fault.New(fault.Rejected, f.op, format, args...).WithField(f.path + name).WithHint(hint)
+	}
+}
+
 // text returns a string field; "" when it is absent or null.
 func (f fields) text(name string) string {
 	switch v := f.values[name].(type) {

@@ -11,6 +11,7 @@ import (
 	"github.com/spoke-sync/spoke/services/connectors/quickbooks"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/mapping"
+	quickbooksbox "github.com/spoke-sync/spoke/services/internal/sandbox/quickbooks"
 )
 
 // flowsOf compiles the default flows of a kind.
@@ -35,6 +36,50 @@ func TestDefaultFlows(t *testing.T) {
 	t.Parallel()
 	_, names := flowsOf(t, quickbooks.Kind())
 	require.Equal(t, []string{"customer.yaml", "invoice.yaml", "item.yaml", "payment.yaml"}, names)
+	for as, name := range map[string]string{"": "refund-receipt.yaml", "RefundReceipt": "refund-receipt.yaml", "CreditMemo": "refund-credit.yaml"} {
+		s := quickbooks.DefaultSettings()
+		s.Refunds = &quickbooks.Refunds{As: as, Item: "21"}
+		_, names := flowsOf(t, quickbooks.Kind().For(s))
+		require.Equal(t, []string{"customer.yaml", "invoice.yaml", "item.yaml", "payment.yaml", name}, names)
+	}
+}
+
+// A refund becomes what the settings say, of the amount that was given back
+// and not a cent of tax more.
+func TestRefundFlow(t *testing.T) {
+	t.Parallel()
+	for _, object := range []string{"RefundReceipt", "CreditMemo"} {
+		t.Run(object, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, quickbooksbox.Options{TaxRates: map[string]string{"TAX": "8.25"}})
+			customer, item := b.sale(t)
+			b.settings.Refunds = &quickbooks.Refunds{As: object, Item: item}
+			b.Connector = open(t, b.settings, b.store)
+			set, _ := flowsOf(t, quickbooks.Kind().For(b.settings))
+			f, ok := set.Find("quickbooks-refund")
+			require.True(t, ok)
+			r := record(key(events.EntityRefund, "re_1"), map[string]any{
+				"status": "succeeded", "company": events.Link{Record: key(events.EntityCompany, "11")}, "refundedOn": "2026-11-22",
+				"amount": events.Money{Amount: events.MustDecimal("10.83"), Currency: "USD"}, "reason": "damaged", "reference": "re_3MtwBwLkdIwHu7ix28a3tqPa",
+			})
+			applies, err := f.Applies(r)
+			require.NoError(t, err)
+			require.True(t, applies)
+			fields, err := f.Fields(r)
+			require.NoError(t, err)
+			fields["CustomerRef"] = customer
+			doc := document(object, r.Key, fields)
+			doc.ExternalID = b.must(t, doc).ID
+			require.Equal(t, events.EffectUnchanged, b.must(t, doc).Effect)
+			made := b.box.List(object)
+			require.Len(t, made, 1)
+			require.Equal(t, "10.83", text(made[0]["TotalAmt"]))
+			require.Contains(t, made[0]["PrivateNote"], "re_3MtwBwLkdIwHu7ix28a3tqPa")
+			line := made[0]["Line"].([]any)[0].(map[string]any)["SalesItemLineDetail"].(map[string]any)
+			require.Equal(t, map[string]any{"value": item}, line["ItemRef"])
+			require.Equal(t, map[string]any{"value": "NON"}, line["TaxCodeRef"])
+		})
+	}
 }
 
 func record(k events.Key, fields map[string]any) *events.Record {

@@ -3,7 +3,6 @@ package quickbooks
 import (
 	"embed"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"time"
 
@@ -15,12 +14,8 @@ import (
 //go:embed flows/*.yaml
 var flowFiles embed.FS
 
-// Kind describes QuickBooks Online.
-func Kind() connector.Kind {
-	flows, err := fs.Sub(flowFiles, "flows")
-	if err != nil {
-		panic("quickbooks: " + err.Error()) // the name of an embedded folder
-	}
+// kindOf is the kind as the settings make it: with the flows that they ask for.
+func kindOf(s *Settings) connector.Kind {
 	return connector.Kind{
 		Name: Name, Title: "QuickBooks Online",
 		Objects:  objects(),
@@ -34,7 +29,7 @@ func Kind() connector.Kind {
 			return Open(s, deps)
 		},
 		Consent: openConsent,
-		Flows:   flows,
+		Flows:   s.flows(),
 	}
 }
 
@@ -141,6 +136,7 @@ func objects() []connector.Object {
 		{Name: objectPayment, Entity: events.EntityPayment, Can: all, Fields: []connector.Field{
 			customerField(),
 			{Name: "TotalAmt", Type: money, Required: true},
+			exchangeRate(),
 			{Name: "TxnDate", Type: date},
 			{Name: "InvoiceRef", Type: connector.FieldRef, Ref: objectInvoice, Doc: "The invoice that the whole amount pays where Line is empty"},
 			{Name: "PaymentRefNum", Type: text, Doc: "What is longer than 21 characters goes to the note instead"},
@@ -169,6 +165,7 @@ func saleFields(own ...connector.Field) []connector.Field {
 		{Name: "DocNumber", Type: text, Doc: "Unique, at most 21 characters"},
 		{Name: "TxnDate", Type: date},
 		{Name: "CurrencyRef", Type: text, Doc: "ISO 4217 code; that of the lines' amounts when absent"},
+		exchangeRate(),
 		{Name: "BillEmail", Type: text},
 		{Name: "CustomerMemo", Type: text, Doc: "Printed on the form"},
 		{Name: "PrivateNote", Type: text, Doc: "Spoke adds its key"},
@@ -179,7 +176,11 @@ func saleFields(own ...connector.Field) []connector.Field {
 			{Name: "UnitPrice", Type: money},
 			{Name: "Amount", Type: money, Doc: "Qty times UnitPrice when absent; where it is less the unit price is lowered to match"},
 			{Name: "ServiceDate", Type: date},
-			{Name: "TaxCodeRef", Type: text, Doc: "The tax code of the connection when absent"},
+			{Name: "TaxCodeRef", Type: text, Doc: "As the source names it, by tax.codes of the connection; its default_tax_code when absent"},
 		}},
 	}, own...)
+}
+
+func exchangeRate() connector.Field {
+	return connector.Field{Name: "ExchangeRate", Type: connector.FieldDecimal, Doc: "Home currency for one unit of a foreign one; QuickBooks's own rate when absent"}
 }

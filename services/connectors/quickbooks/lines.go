@@ -32,12 +32,10 @@ func buildLines(t *target, f fields, b body) {
 		f.fail("CurrencyRef", "the currency is no ISO 4217 code")
 		return
 	}
-	if currency != t.settings.HomeCurrency {
-		b["CurrencyRef"] = reference(currency)
-	}
+	t.putCurrency(f, b, currency)
 	list := make([]any, 0, len(lines))
 	for _, l := range lines {
-		list = append(list, buildLine(l, currency))
+		list = append(list, t.buildLine(l, currency))
 	}
 	b["Line"] = list
 }
@@ -58,13 +56,18 @@ func sharedCurrency(f fields, currency, name string) string {
 // times price, as QuickBooks checks. An amount that is another one, because
 // of a discount, changes the price; where no price fits the line has only its
 // amount.
-func buildLine(f fields, currency string) body {
+func (t *target) buildLine(f fields, currency string) body {
 	detail := body{}
 	if item := f.text("ItemRef"); item != "" {
 		detail["ItemRef"] = reference(item)
 	}
 	detail.put("ServiceDate", f.date("ServiceDate"))
-	if code := f.text("TaxCodeRef"); code != "" {
+	if source := f.text("TaxCodeRef"); source != "" {
+		code, ok := t.settings.Tax.code(source)
+		if !ok {
+			f.reject("TaxCodeRef", "add the source's code to tax.codes of the connection, with "+t.settings.Tax.form()+" of the company",
+				"nobody said which tax code of the company %q is", source)
+		}
 		detail["TaxCodeRef"] = reference(code)
 	}
 	line := body{"DetailType": salesLine, salesLine: detail}
@@ -154,10 +157,11 @@ func overlay(want, current body) body {
 // has none. The given lines are not changed.
 func (t *target) taxed(lines []any) []any {
 	out := make([]any, 0, len(lines))
+	code := t.settings.Tax.lineCode()
 	for _, l := range (body{"": lines}).list("") {
-		if detail := l.inside(salesLine); l.text("DetailType") == salesLine && detail.ref("TaxCodeRef") == "" {
+		if detail := l.inside(salesLine); code != "" && l.text("DetailType") == salesLine && detail.ref("TaxCodeRef") == "" {
 			detail = maps.Clone(detail)
-			detail["TaxCodeRef"] = reference(t.settings.Tax.lineCode())
+			detail["TaxCodeRef"] = reference(code)
 			l = maps.Clone(l)
 			l[salesLine] = detail
 		}

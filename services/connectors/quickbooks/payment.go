@@ -38,9 +38,7 @@ func buildPayment(t *target, doc connector.Document) (body, error) {
 		f.fail("TotalAmt", "the amount is finer than its currency")
 	}
 	b["TotalAmt"] = number(total.Amount)
-	if total.Currency != t.settings.HomeCurrency {
-		b["CurrencyRef"] = reference(total.Currency)
-	}
+	t.putCurrency(f, b, total.Currency)
 	if lines := paymentLines(f, total); lines != nil {
 		b["Line"] = lines
 	}

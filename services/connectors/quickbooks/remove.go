@@ -34,6 +34,7 @@ func (t *target) void(ctx context.Context, k *kind, doc connector.Document) (con
 		w.include, w.body["sparse"] = "void", true
 	}
 	b, err := t.client.post(ctx, k, w)
+	err = t.explain(ctx, k, current, err)
 	t.recent.drop(k, current.text("Id"))
 	if err != nil {
 		return connector.Result{}, err
@@ -67,6 +68,7 @@ func (t *target) remove(ctx context.Context, k *kind, doc connector.Document) (c
 		w.body["sparse"], w.body["Active"] = true, false
 	}
 	b, err := t.client.post(ctx, k, w)
+	err = t.explain(ctx, k, current, err)
 	t.recent.drop(k, current.text("Id"))
 	if err != nil {
 		if fault.As(err).Code == codeNotFound {

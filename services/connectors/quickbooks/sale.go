@@ -41,7 +41,7 @@ func completeSale(_ context.Context, t *target, want body) error {
 	lines, _ := want["Line"].([]any)
 	want["Line"] = t.taxed(lines)
 	if !t.settings.Tax.USAutomated {
-		want["GlobalTaxCalculation"] = "TaxExcluded"
+		want["GlobalTaxCalculation"] = t.settings.Tax.calculation()
 	}
 	return nil
 }
@@ -201,6 +201,7 @@ func refundKind() *kind {
 func buildRefund(t *target, doc connector.Document) (body, error) {
 	f := newFields("refund receipt", doc.Fields)
 	b := buildSale(t, f)
+	t.refundLines(f, b)
 	putRefNum(f, b)
 	return b, f.failure()
 }

@@ -3,7 +3,9 @@ package quickbooks
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/spoke-sync/spoke/events"
@@ -49,6 +51,8 @@ type Settings struct {
 	// RefundAccount is the account that refunds are paid from; DepositAccount
 	// when it is empty. Refunds can't be created without either.
 	RefundAccount string `yaml:"refund_account"`
+	// Refunds make the default flows book refunds; nil books none.
+	Refunds *Refunds `yaml:"refunds"`
 	// Tax says how lines are taxed.
 	Tax Tax `yaml:"tax"`
 	// TakenNumbers says what to do when another transaction has the number of
@@ -69,8 +73,8 @@ type Tax struct {
 	// required: it is never guessed.
 	DefaultTaxCode string `yaml:"default_tax_code"`
 	// Codes maps the tax codes of the sources to the company's: of HubSpot's
-	// "standard" to "5". A code that is neither here nor the company's own is
-	// refused.
+	// "standard" to "5". A code that is not here is refused, unless it is one
+	// that the settings use: the default or a value of this map.
 	Codes map[string]string `yaml:"codes"`
 	// Calculation is TaxExcluded (the default) or NotApplicable, for companies
 	// outside the United States. Lines come without tax, so that there is no
@@ -99,7 +103,6 @@ const (
 // How prices relate to tax, outside the United States.
 const (
 	taxExcluded      = "TaxExcluded"
-	taxInclusive     = "TaxInclusive"
 	taxNotApplicable = "NotApplicable"
 )
 
@@ -171,6 +174,7 @@ func (s *Settings) Validate() error {
 		add("taken_numbers: want refuse or allow")
 	}
 	s.Tax.validate(add)
+	s.validateRefunds(add)
 	return errors.Join(problems...)
 }
 
@@ -197,7 +201,19 @@ func (t Tax) native(code string) bool {
 	if t.USAutomated {
 		return code == taxable || code == notTaxable
 	}
-	return code != "" && !strings.ContainsFunc(code, func(r rune) bool { return r < '0' || r > '9' })
+	return digits(code)
+}
+
+func digits(id string) bool {
+	return id != "" && !strings.ContainsFunc(id, func(r rune) bool { return r < '0' || r > '9' })
+}
+
+// calculation is how prices relate to tax outside the United States.
+func (t Tax) calculation() string {
+	if t.Calculation == "" {
+		return taxExcluded
+	}
+	return t.Calculation
 }
 
 func (t Tax) form() string {
@@ -225,5 +241,9 @@ func (t Tax) code(source string) (code string, ok bool) {
 	if mapped, ok := t.Codes[source]; ok {
 		return mapped, true
 	}
-	return source, t.native(source)
+	if t.USAutomated {
+		return source, t.native(source)
+	}
+	// An id of the source's may look like one of the company's.
+	return source, source == t.DefaultTaxCode || slices.Contains(slices.Collect(maps.Values(t.Codes)), source)
 }

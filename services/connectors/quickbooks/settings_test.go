@@ -24,6 +24,10 @@ func TestSettingsReportEveryProblem(t *testing.T) {
 	s = quickbooks.DefaultSettings()
 	s.Tax.DefaultTaxCode = "5"
 	require.ErrorContains(t, s.Validate(), "TAX or NON")
+	s.Refunds, s.DepositAccount = &quickbooks.Refunds{As: "Bill"}, ""
+	for _, want := range []string{"refunds.as", "refunds.item", "refund_account"} {
+		require.ErrorContains(t, s.Validate(), want)
+	}
 	_, err = quickbooks.Kind().Open("text", connector.Deps{})
 	require.Error(t, err)
 }

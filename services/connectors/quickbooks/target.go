@@ -35,8 +35,11 @@ func (t *target) BatchSize() int { return 1 }
 
 // Check implements connector.Target.
 func (t *target) Check(ctx context.Context) error {
-	_, err := t.client.company(ctx)
-	return err
+	info, err := t.client.company(ctx)
+	if err != nil {
+		return err
+	}
+	return t.checkCountry(info)
 }
 
 // Apply implements connector.Target.
@@ -170,7 +173,12 @@ func (t *target) post(ctx context.Context, k *kind, doc connector.Document, want
 	if k.note != "" {
 		full.put(k.note, stamped(full.text(k.note), doc.Key, k.noteLimit))
 	}
-	return t.client.post(ctx, k, write{op: "create " + k.title, requestID: requestID(doc, step), body: full})
+	op := "create " + k.title
+	if err := t.written(op, full); err != nil {
+		return nil, err
+	}
+	b, err := t.client.post(ctx, k, write{op: op, requestID: requestID(doc, step), body: full})
+	return b, t.explain(ctx, k, full, err)
 }
 
 // nameTaken follows a create that met an existing name: the object is ours

@@ -248,6 +248,7 @@ func TestClosedPeriodAndDeposit(t *testing.T) {
 	doc.Fields["TxnDate"] = "2026-10-31"
 	f := requireFault(t, b.apply(t, doc).Err, fault.Rejected, "6210")
 	require.Contains(t, f.Hint, "books are closed")
+	require.Equal(t, "TxnDate", f.Field)
 
 	pay := document("Payment", key(events.EntityPayment, "5"), map[string]any{"CustomerRef": customer, "TotalAmt": usd("4"), "TxnDate": "2026-11-20"})
 	pay.ExternalID = b.must(t, pay).ID

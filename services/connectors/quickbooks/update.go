@@ -92,7 +92,12 @@ func (t *target) send(ctx context.Context, k *kind, doc connector.Document, patc
 	full["sparse"] = true
 	// A request id stands for one content: that of this version and name.
 	step := "update " + current.text("SyncToken") + " " + patch.text("DisplayName") + patch.text("Name")
-	return t.client.post(ctx, k, write{op: "update " + k.title, requestID: requestID(doc, step), body: full})
+	op := "update " + k.title
+	if err := t.written(op, patch); err != nil {
+		return nil, err
+	}
+	b, err := t.client.post(ctx, k, write{op: op, requestID: requestID(doc, step), body: full})
+	return b, t.explain(ctx, k, current, err)
 }
 
 // identity names an object and its version.

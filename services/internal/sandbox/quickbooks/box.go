@@ -2,7 +2,7 @@
 // token endpoint, customers, items, sales forms and payments of one company with
 // the checks and error bodies of the real one, queries, and signed webhooks.
 // It shares no code with the connector, so that it catches the connector's
-// mistakes. It knows no taxes and no reports.
+// mistakes. It knows taxes by line, and no reports.
 package quickbooksbox
 
 import (
@@ -54,6 +54,11 @@ type Options struct {
 	TakenNames []string
 	// TaxCodes are the known tax codes; TAX and NON when empty.
 	TaxCodes []string
+	// Country is the company's, US when empty. Outside the United States every
+	// line needs a tax code that is no pseudo code.
+	Country string
+	// TaxRates are percentages by tax code; none when absent.
+	TaxRates map[string]string
 	// Currency is the company's; USD when empty. Currencies are the others it
 	// deals in.
 	Currency   string
@@ -143,6 +148,7 @@ func withDefaults(o Options) Options {
 	set(&o.RefreshToken, DefaultRefreshToken)
 	set(&o.VerifierToken, DefaultVerifierToken)
 	set(&o.Currency, "USD")
+	set(&o.Country, "US")
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -50,7 +50,7 @@ func entities() []entity {
 		},
 		{
 			name: "Invoice", path: "invoice", check: checkInvoice, void: "void",
-			writable: words(saleFields, "DueDate SalesTermRef AllowOnlineCreditCardPayment AllowOnlineACHPayment InvoiceLink"),
+			writable:   words(saleFields, "DueDate SalesTermRef AllowOnlineCreditCardPayment AllowOnlineACHPayment InvoiceLink"),
 			filterable: words(saleFilters, "DueDate Balance"),
 		},
 		{

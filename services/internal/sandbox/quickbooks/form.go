@@ -23,8 +23,38 @@ func (b *Box) form(entity string, o, before object) (*big.Rat, *problem) {
 	if p != nil {
 		return nil, p
 	}
+	tax, p := b.tax(o)
+	if p != nil {
+		return nil, p
+	}
+	total.Add(total, tax)
 	o["TotalAmt"] = amount(total)
 	return total, nil
+}
+
+// tax works out the tax of a form by the codes of its lines.
+func (b *Box) tax(o object) (*big.Rat, *problem) {
+	sum := new(big.Rat)
+	calculation := o.text("GlobalTaxCalculation")
+	if b.opts.Country != "US" && !slices.Contains(words("TaxExcluded TaxInclusive NotApplicable"), calculation) {
+		return nil, invalid("2170", "Invalid Enumeration", "Invalid Enumeration : "+calculation, "GlobalTaxCalculation")
+	}
+	for _, l := range o.lines() {
+		code := l.inside("SalesItemLineDetail").ref("TaxCodeRef")
+		if b.opts.Country != "US" && l.text("DetailType") == "SalesItemLineDetail" && calculation != "NotApplicable" && (code == "" || code == "TAX" || code == "NON") {
+			return nil, business("Make sure all your transactions have a tax rate before you save")
+		}
+		rate, ok := new(big.Rat).SetString(b.opts.TaxRates[code])
+		if !ok || calculation == "NotApplicable" || calculation == "TaxInclusive" {
+			continue
+		}
+		rate.Mul(rate, orZero(l["Amount"])).Quo(rate, big.NewRat(100, 1))
+		sum.Add(sum, mustRat(rate.FloatString(places)))
+	}
+	if sum.Sign() != 0 {
+		o["TxnTaxDetail"] = object{"TotalTax": amount(sum)}
+	}
+	return sum, nil
 }
 
 // checkEstimate completes an estimate, which books nothing.

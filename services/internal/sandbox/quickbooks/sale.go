@@ -167,7 +167,9 @@ func (b *Box) saleDetail(l object, a *big.Rat) *problem {
 		}
 	}
 	code := d.ref("TaxCodeRef")
-	if code == "" {
+	if code == "" && b.opts.Country != "US" {
+		// tax says whether it may be left out.
+	} else if code == "" {
 		d["TaxCodeRef"] = object{"value": "NON"}
 	} else if !slices.Contains(b.opts.TaxCodes, code) {
 		return badReference("TaxCode", code)

@@ -19,7 +19,7 @@ func readBody(r *http.Request) ([]byte, error) { return io.ReadAll(io.LimitReade
 
 func (b *Box) serveCompany(w http.ResponseWriter, _ *http.Request) {
 	sandbox.JSON(w, http.StatusOK, b.envelope("CompanyInfo", object{
-		"Id": "1", "SyncToken": "0", "domain": "QBO", "sparse": false, "CompanyName": "Sandbox Company", "Country": "US",
+		"Id": "1", "SyncToken": "0", "domain": "QBO", "sparse": false, "CompanyName": "Sandbox Company", "Country": b.opts.Country,
 	}))
 }
 
