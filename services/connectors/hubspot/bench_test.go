@@ -25,8 +25,9 @@ const clientSecret = hubspotbox.DefaultClientSecret
 // bench is a connector on a portal of its own.
 type bench struct {
 	*hubspotbox.Box
-	con connector.Connector
-	url string
+	con     connector.Connector
+	url     string
+	touched int // how often a person has changed something
 }
 
 type option func(*hubspotbox.Options, *hubspot.Settings, *connector.Deps)

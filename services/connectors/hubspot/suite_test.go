@@ -68,24 +68,20 @@ func fixture(t testing.TB) connectortest.Fixture {
 	b.seed(t)
 	b.seedCommerce(t)
 	require.NoError(t, b.SetDeal("77", map[string]string{"dealstage": "closedwon", "amount": "130"}))
-	for _, change := range [][3]string{
-		{"company", "9", "name"},
-		{"contact", "5", "lastname"},
-		{"product", "3", "name"},
-		{"line_item", "501", "name"},
-		{"quote", "40", "hs_title"},
-		{"invoice", "50", "hs_comments"},
-		{"order", "60", "hs_order_name"},
-		{"commerce_payment", "70", "hs_latest_status"},
-		{"subscription", "80", "hs_status"},
-		{"machine", "90", "serial"},
+	for object, id := range map[string]string{
+		"company": "9", "contact": "5", "product": "3", "line_item": "501", "quote": "40", "invoice": "50", "order": "60",
+		"commerce_payment": "70", "subscription": "80", "machine": "90",
 	} {
-		require.NoError(t, b.Set(change[0], change[1], map[string]string{change[2]: "changed"}))
+		require.True(t, b.touch(t, object, id))
 	}
 	b.flush(t)
 	f := connectortest.Fixture{
 		Settings: s, Sandbox: b.Server, Signature: "X-HubSpot-Signature-v3", MaxAge: hubspot.MaxSkew,
-		Deliveries: in.all(t), Docs: suiteDocs(),
+		Deliveries: in.all(t), Docs: suiteDocs(), Touch: b.touch,
+		Heard: func(t testing.TB) []connector.Delivery {
+			b.flush(t)
+			return in.all(t)
+		},
 	}
 	for object, id := range map[string]string{
 		"deal": "77", "company": "9", "contact": "5", "product": "3", "quote": "40", "invoice": "50", "order": "60",
@@ -269,6 +265,19 @@ func (in *inbox) take(t testing.TB) connector.Delivery {
 		t.Fatal("no delivery came")
 		return connector.Delivery{}
 	}
+}
+
+// touch changes a property of a record as a person does.
+func (b *bench) touch(t testing.TB, object, id string) bool {
+	t.Helper()
+	property := map[string]string{
+		"company": "phone", "contact": "firstname", "product": "description", "line_item": "description", "deal": "description",
+		"quote": "hs_comments", "invoice": "hs_comments", "order": "hs_source_store", "commerce_payment": "hs_latest_status",
+		"subscription": "hs_status", "machine": "hours",
+	}[object]
+	b.touched++
+	require.NoError(t, b.Set(object, id, map[string]string{property: strconv.Itoa(b.touched)}))
+	return true
 }
 
 // all takes at least one delivery, and all that have come by then.

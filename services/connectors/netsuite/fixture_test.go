@@ -253,6 +253,17 @@ func with(doc connector.Document, changes map[string]any) map[string]any {
 	return fields
 }
 
+// touch changes a record as a person does; items and tasks are left alone.
+func (b *bundle) touch(t testing.TB, object, id string) bool {
+	t.Helper()
+	field := map[string]string{"customer": "comments", "contact": "comments", "salesOrder": "otherRefNum", "invoice": "otherRefNum", "creditMemo": "otherRefNum"}[object]
+	if field == "" {
+		return false
+	}
+	require.NoError(t, b.box.Edit(id, map[string]any{field: "5550199"}))
+	return true
+}
+
 // suite is the conformance case with the given credentials.
 func suite(change func(*netsuitebox.Options, *netsuite.Settings)) connectortest.Case {
 	return connectortest.Case{Kind: netsuite.Kind(), Spec: spec.NetSuite, Start: func(t testing.TB) connectortest.Fixture {
@@ -278,7 +289,7 @@ func suite(change func(*netsuitebox.Options, *netsuite.Settings)) connectortest.
 		}
 		billed := invoiceFor("80", company, product)
 		return connectortest.Fixture{
-			Settings: b.settings, Sandbox: b.box.Server, Reads: reads, Scans: b.scans(),
+			Settings: b.settings, Sandbox: b.box.Server, Reads: reads, Scans: b.scans(), Touch: b.touch,
 			Docs: []connectortest.Doc{
 				made(customer("1", "Acme"), map[string]any{"companyName": "Acme Corporation", "phone": nil}),
 				made(customer("2", "Bolt"), map[string]any{"comments": "pays late"}),

@@ -69,6 +69,33 @@ func fixture(t testing.TB) connectortest.Fixture {
 	return connectortest.Fixture{
 		Settings: w.settings, Sandbox: w.box.Server, Deliveries: w.relevant(t),
 		Signature: "Stripe-Signature", MaxAge: stripe.Tolerance, Docs: w.docs(), Reads: reads, Scans: w.scans(),
+		Touch: w.touch, Heard: w.fresh(),
+	}
+}
+
+// touch changes an object's metadata by hand. Of a quote's change Stripe does
+// not tell.
+func (w world) touch(t testing.TB, object, id string) bool {
+	path := map[string]string{
+		"customer": "customers", "product": "products", "price": "prices", "invoice": "invoices", "subscription": "subscriptions",
+		"payment_link": "payment_links", "refund": "refunds", "credit_note": "credit_notes",
+	}[object]
+	if path == "" {
+		return false
+	}
+	w.post(t, "/v1/"+path+"/"+id, "metadata[person]=was+here")
+	return true
+}
+
+// fresh returns the deliveries that came since it was last called.
+func (w world) fresh() func(testing.TB) []connector.Delivery {
+	seen := 0
+	return func(t testing.TB) []connector.Delivery {
+		w.events(t) // waits for the webhooks
+		all := w.hooks.deliveries()
+		more := all[seen:]
+		seen = len(all)
+		return more
 	}
 }
 

@@ -58,6 +58,14 @@ type Fixture struct {
 	MaxAge time.Duration
 	// Reads are required when the connector has a Reader.
 	Reads []Read
+	// Touch changes an object at the vendor as a person does, in a field that no
+	// document sets, and reports whether a person can. It is required with a
+	// Target that updates, and with Webhooks.
+	Touch func(t testing.TB, object, id string) bool
+	// Heard returns the deliveries that the sandbox has made since it was last
+	// called; all of them for what was changed before the call. It is required
+	// with Webhooks.
+	Heard func(t testing.TB) []connector.Delivery
 	// Scans are required when the connector has a Scanner: one for each feed of
 	// the kind.
 	Scans []Scan
@@ -158,6 +166,7 @@ func Checks(t testing.TB, c Case) []Check {
 	addKind(add)
 	addAbilities(add, probe)
 	addHostile(add)
+	addMeanwhile(add, probe)
 	if probe.con.Target != nil {
 		addTarget(add)
 		addFaults(add)

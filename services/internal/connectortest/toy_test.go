@@ -234,6 +234,9 @@ func (v *toy) Decode(d connector.Delivery) ([]events.Event, error) {
 		Connection: v.deps.Connection, Entity: events.EntityProduct, Object: "thing", ID: x.ID,
 		Op: events.OpChanged, At: time.Unix(1, 0).UTC(), Signal: true,
 	}
+	if v.wrong == "hears of another" {
+		c.ID += "9"
+	}
 	id := x.ID
 	if v.wrong == "ids by the clock" {
 		id = d.Received.String()
@@ -248,14 +251,31 @@ func toyCase(wrong string) connectortest.Case {
 		server := httptest.NewServer(s)
 		t.Cleanup(server.Close)
 		seed(t, server.URL)
-		body := []byte(`{"id":"1","name":"seeded"}`)
-		return connectortest.Fixture{
-			Settings: &toySettings{URL: server.URL, Token: secret.New(toyToken)}, Sandbox: s,
-			Docs: []connectortest.Doc{toyDoc("7"), toyPart("8", "7")},
-			Deliveries: []connector.Delivery{{
+		var touched []string
+		signed := func(id string) connector.Delivery {
+			body := []byte(`{"id":"` + id + `","name":"seeded"}`)
+			return connector.Delivery{
 				Method: http.MethodPost, Body: body, Received: time.Unix(2, 0),
 				Header: http.Header{"Toy-Signature": {toySign(body)}},
-			}},
+			}
+		}
+		return connectortest.Fixture{
+			Settings: &toySettings{URL: server.URL, Token: secret.New(toyToken)}, Sandbox: s,
+			Docs:       []connectortest.Doc{toyDoc("7"), toyPart("8", "7")},
+			Deliveries: []connector.Delivery{signed("1")},
+			Touch: func(t testing.TB, _, id string) bool {
+				toyCall(t, http.MethodPost, server.URL+"/_sandbox/touch/"+id)
+				touched = append(touched, id)
+				return true
+			},
+			Heard: func(testing.TB) []connector.Delivery {
+				var all []connector.Delivery
+				for _, id := range touched {
+					all = append(all, signed(id))
+				}
+				touched = nil
+				return all
+			},
 			Signature: "Toy-Signature",
 			Reads:     []connectortest.Read{{Object: "thing", ID: "1", Missing: "999"}},
 			Scans:     []connectortest.Scan{toyScan(server.URL)},

@@ -99,6 +99,12 @@ func newToyVendor() *sandbox.Server {
 		found = found[min(from, len(found)):]
 		sandbox.JSON(w, 200, found[:min(toyPage, len(found))])
 	})
+	s.Control("POST /_sandbox/touch/{id}", func(_ http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		x := find(func(x *thing) bool { return x.ID == r.PathValue("id") })
+		x.Name, x.At = "touched", time.Now().UTC()
+	})
 	s.Handle("ping", "GET /ping", func(http.ResponseWriter, *http.Request) {})
 	return s
 }

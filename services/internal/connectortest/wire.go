@@ -22,6 +22,7 @@ type wire struct {
 	tap  *spec.Tap // nil without a description
 	mu   sync.Mutex
 	fake func(*http.Request) (*http.Response, error)
+	hook func(*http.Request)
 }
 
 // callTimeout ends a call that hangs; nothing in a sandbox takes as long.
@@ -86,11 +87,22 @@ func (w *wire) set(f func(*http.Request) (*http.Response, error)) {
 	w.fake = f
 }
 
+// before has a function called with each request before it leaves; nil ends
+// that.
+func (w *wire) before(f func(*http.Request)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hook = f
+}
+
 // RoundTrip implements http.RoundTripper.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
-	fake := w.fake
+	fake, hook := w.fake, w.hook
 	w.mu.Unlock()
+	if hook != nil {
+		hook(r)
+	}
 	if fake == nil {
 		return w.next.RoundTrip(r)
 	}
