@@ -121,7 +121,8 @@ func (r *Report) Print(w io.Writer) {
 	a := r.Accounts
 	line("seed %d: %d accepted events and %d outcomes of our own writes, %d API calls; load %.0f s, quiet after another %.0f s",
 		r.Seed, a.Accepted, a.Outcomes, r.Calls, r.Load.Seconds(), r.Settled.Seconds())
-	line("  effect %d, superseded %d, quarantined %d, held documents %d", a.Effect, a.Superseded, a.Quarantined, a.Held)
+	line("  effect %d, superseded %d, quarantined %d, passed over %d, held documents %d",
+		a.Effect, a.Superseded, a.Quarantined, a.PassedOver, a.Held)
 	line("  webhooks: %d taken, %d of them repeated, %d delayed, %d refused deliveries tried again",
 		r.Webhooks.Taken, r.Webhooks.Repeated, r.Webhooks.Delayed, r.Webhooks.Retried)
 	line("  %d faults:", r.FaultCount())

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/catalog"
 	"github.com/spoke-sync/spoke/services/internal/bus"
 )
 
@@ -181,6 +182,7 @@ type Accounts struct {
 	Superseded  int `json:"superseded"`  // the record holds a newer word, or what a read for a later one brought
 	Quarantined int `json:"quarantined"` // set apart with its reason
 	Held        int `json:"held"`        // documents that wait for another
+	PassedOver  int `json:"passedOver"`  // of objects that have no place for a key and stand for no record
 	Lost        int `json:"lost"`        // nothing knows of it
 }
 
@@ -215,6 +217,21 @@ func (v *verdict) account(ctx context.Context, b *bus.Bus) (Accounts, error) {
 		a.Held++
 	}
 	return a, nil
+}
+
+// passedOver reports whether an event is about an object that transform leaves
+// alone until it is known: it may be one of ours; see connector.Object.Unmarked.
+func passedOver(e events.Event) bool {
+	c, err := e.Change()
+	if err != nil {
+		return false
+	}
+	for _, k := range catalog.Kinds() {
+		if o, ok := k.Object(c.Object); ok && k.Name == c.Connection { // the demo names connections by their kind
+			return o.Unmarked
+		}
+	}
+	return false
 }
 
 // known is what a golden record says of the objects that stand for it.
@@ -298,6 +315,8 @@ func (v *verdict) accountOne(m bus.Stored, k known, apart map[uint64]bool, a *Ac
 		a.Quarantined++
 	case k.seen[object]:
 		a.Superseded++
+	case passedOver(e):
+		a.PassedOver++
 	default:
 		a.Lost++
 		if a.Lost <= 10 {

@@ -103,8 +103,13 @@ func (c *client) object(r rest.Request, k *kind, answer body) (body, error) {
 // query returns the objects of a type that meet the conditions, up to
 // pageSize, beginning at the given position from 1.
 func (c *client) query(ctx context.Context, k *kind, where string, start int) ([]body, error) {
+	return c.page(ctx, k, where, "Id", start, pageSize)
+}
+
+// page is query in the order of a property, with another number of objects.
+func (c *client) page(ctx context.Context, k *kind, where, order string, start, size int) ([]body, error) {
 	q := "SELECT * FROM " + k.name + " WHERE " + where +
-		" ORDERBY Id STARTPOSITION " + strconv.Itoa(start) + " MAXRESULTS " + strconv.Itoa(pageSize)
+		" ORDERBY " + order + " STARTPOSITION " + strconv.Itoa(start) + " MAXRESULTS " + strconv.Itoa(size)
 	r := rest.Request{Op: "query " + k.title, Method: http.MethodGet, Path: "/query", Query: url.Values{"query": {q}}, Safe: true}
 	answer, err := c.call(ctx, r)
 	if err != nil {

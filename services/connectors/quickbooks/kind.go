@@ -19,6 +19,7 @@ func kindOf(s *Settings) connector.Kind {
 	return connector.Kind{
 		Name: Name, Title: "QuickBooks Online",
 		Objects:  objects(),
+		Feeds:    feeds(),
 		Limits:   connector.Limits{PerSecond: perSecond, Burst: burst, Concurrent: concurrent},
 		Settings: func() any { return DefaultSettings() },
 		Open: func(settings any, deps connector.Deps) (connector.Connector, error) {
@@ -42,7 +43,7 @@ func Open(s *Settings, deps connector.Deps) (connector.Connector, error) {
 	deps = withDefaults(deps)
 	c := newClient(s, deps, newTokens(s, deps))
 	t := newTarget(s, deps, c)
-	con := connector.Connector{Reader: &reader{t}, Target: t}
+	con := connector.Connector{Reader: &reader{t}, Scanner: &scanner{&reader{t}}, Target: t}
 	if len(s.VerifierTokens) > 0 {
 		con.Webhooks = &webhooks{settings: s, connection: deps.Connection, now: deps.Now}
 	}

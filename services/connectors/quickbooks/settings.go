@@ -24,6 +24,8 @@ type Settings struct {
 	TokenURL     string `yaml:"token_url"`
 	AuthorizeURL string `yaml:"authorize_url"`
 	AppURL       string `yaml:"app_url"`
+	// PageSize is how many objects a page of a backfill has, 1,000 at most.
+	PageSize int `yaml:"page_size"`
 	// RealmID is the company's id, as Intuit hands it over on connecting.
 	RealmID string `yaml:"realm_id"`
 	// ClientID and ClientSecret are the keys of the Intuit app.
@@ -109,7 +111,7 @@ const (
 // DefaultSettings are those of a production company in the United States.
 func DefaultSettings() *Settings {
 	return &Settings{
-		Environment: production, HomeCurrency: "USD", TakenNumbers: numbersRefused,
+		Environment: production, HomeCurrency: "USD", PageSize: pageSize, TakenNumbers: numbersRefused,
 		Tax: Tax{USAutomated: true, Calculation: taxExcluded},
 	}
 }
@@ -145,6 +147,9 @@ func (s *Settings) Validate() error {
 	}
 	if s.Environment != production && s.Environment != sandbox {
 		add("environment: want production or sandbox")
+	}
+	if s.PageSize < 1 || s.PageSize > pageSize {
+		add("page_size: want 1 to %d", pageSize)
 	}
 	for name, v := range map[string]string{"realm_id": s.RealmID, "client_id": s.ClientID} {
 		if v == "" {

@@ -2,6 +2,7 @@ package quickbooks_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -139,9 +140,66 @@ func TestConformance(t *testing.T) {
 				signed(old.Notification("CreditMemo", "34", "Update", "")),
 				signed(box.Notification("RefundReceipt", "35", "Create", "")),
 			},
-			Reads: suiteReads(t, box, customer),
+			Reads: suiteReads(t, box, customer), Scans: suiteScans(box, settings),
 		}
 	}})
+}
+
+// suiteScans seed by hand. Pages are small, so that a few objects fill them;
+// that of change data capture holds a thousand.
+func suiteScans(box *quickbooksbox.Box, settings *quickbooks.Settings) []connectortest.Scan {
+	settings.PageSize = 40
+	n := 0
+	add := func(t testing.TB, entity string, fields map[string]any) events.External {
+		id, err := box.Add(entity, fields)
+		require.NoError(t, err)
+		return events.External{Connection: connectortest.Connection, Object: entity, ID: id}
+	}
+	to := func(id string) map[string]any { return map[string]any{"value": id} }
+	party := func(t testing.TB) string {
+		n++
+		return add(t, "Customer", map[string]any{"DisplayName": fmt.Sprintf("Party %d", n)}).ID
+	}
+	makers := map[string]func(t testing.TB) events.External{
+		"Customer": func(t testing.TB) events.External {
+			n++
+			return add(t, "Customer", map[string]any{"DisplayName": fmt.Sprintf("Customer %d", n)})
+		},
+		"Item": func(t testing.TB) events.External {
+			n++
+			return add(t, "Item", map[string]any{"Name": fmt.Sprintf("Item %d", n), "Type": "Service", "IncomeAccountRef": to("79")})
+		},
+		"Invoice": func(t testing.TB) events.External {
+			n++
+			item := add(t, "Item", map[string]any{"Name": fmt.Sprintf("Item %d", n), "Type": "Service", "IncomeAccountRef": to("79")})
+			return add(t, "Invoice", map[string]any{"CustomerRef": to(party(t)), "Line": []any{map[string]any{
+				"Amount": 40, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": map[string]any{"ItemRef": to(item.ID), "Qty": 2, "UnitPrice": 20},
+			}}})
+		},
+		"Payment": func(t testing.TB) events.External {
+			return add(t, "Payment", map[string]any{"CustomerRef": to(party(t)), "TotalAmt": 10})
+		},
+	}
+	seed := func(entity string) func(t testing.TB, n int) []events.External {
+		return func(t testing.TB, n int) []events.External {
+			var all []events.External
+			for range n {
+				all = append(all, makers[entity](t))
+			}
+			return all
+		}
+	}
+	scans := []connectortest.Scan{{
+		Feed: "cdc", Page: 1000, Seed: seed("Payment"),
+		Change: func(t testing.TB, x events.External) {
+			require.NoError(t, box.Edit(x.Object, x.ID, map[string]any{"PrivateNote": "edited"}))
+		},
+		Delete: func(t testing.TB, x events.External) { require.NoError(t, box.Remove(x.Object, x.ID)) },
+	}}
+	for entity := range makers {
+		scans = append(scans, connectortest.Scan{Feed: entity, Page: settings.PageSize, Seed: seed(entity)})
+	}
+	return scans
 }
 
 // suiteReads are one object of each type, made by hand.

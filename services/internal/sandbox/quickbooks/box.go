@@ -129,6 +129,7 @@ func New(opts Options) (*Box, error) {
 	b.Control("POST "+AuthorizePath, b.serveDecision)
 	b.Handle("companyinfo", "GET "+apiPath+"/companyinfo/{id}", b.guarded(b.serveCompany))
 	b.Handle("query", "GET "+apiPath+"/query", b.guarded(b.serveQuery))
+	b.Handle("cdc", "GET "+apiPath+"/cdc", b.guarded(b.serveChanges))
 	for _, e := range entities() {
 		b.Handle(e.path+".write", "POST "+apiPath+"/"+e.path, b.guarded(b.serveWrite(e)))
 		b.Handle(e.path+".read", "GET "+apiPath+"/"+e.path+"/{id}", b.guarded(b.serveRead(e)))

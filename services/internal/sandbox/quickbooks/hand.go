@@ -70,3 +70,22 @@ func entityOf(name string) (entity, bool) {
 	}
 	return entity{}, false
 }
+
+// Remove deletes a transaction.
+func (b *Box) Remove(entity, id string) error {
+	e, ok := entityOf(entity)
+	if !ok {
+		return fmt.Errorf("quickbooksbox: no entity %s", entity)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	current := b.state.Objects[entity][id]
+	if current == nil {
+		return fmt.Errorf("quickbooksbox: no %s %s", entity, id)
+	}
+	if _, p := b.remove(e, object{"Id": id, "SyncToken": current.text("SyncToken")}); p != nil {
+		return fmt.Errorf("quickbooksbox: remove %s: %s %s", entity, p.code, p.detail)
+	}
+	b.save()
+	return nil
+}

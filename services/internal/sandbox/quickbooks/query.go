@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spoke-sync/spoke/services/internal/sandbox"
 )
@@ -115,8 +116,13 @@ func (c condition) matches(o object) bool {
 	}
 }
 
-// compare orders numbers by value and everything else as text.
+// compare orders times and numbers by value and everything else as text.
 func compare(a, b string) int {
+	if at, err := time.Parse(timeLayout, a); err == nil {
+		if other, err := time.Parse(timeLayout, b); err == nil {
+			return at.Compare(other)
+		}
+	}
 	x, okX := amountOf(json.Number(a))
 	y, okY := amountOf(json.Number(b))
 	if !okX || !okY {

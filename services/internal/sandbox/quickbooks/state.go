@@ -30,6 +30,8 @@ type state struct {
 	NextNumber   int                  `json:"nextNumber"`
 	// Objects by entity, then by id.
 	Objects map[string]map[string]object `json:"objects"`
+	// Gone holds when an object was deleted, by entity, then by id.
+	Gone map[string]map[string]time.Time `json:"gone,omitempty"`
 	// Requests holds the answer that each request id got.
 	Requests map[string]json.RawMessage `json:"requests"`
 }

@@ -133,6 +133,7 @@ func (b *Box) remove(e entity, in object) (object, *problem) {
 	}
 	id := current.text("Id")
 	delete(b.state.Objects[e.name], id)
+	b.gone(e.name, id)
 	if e.name == "Invoice" || e.name == "CreditMemo" {
 		b.unlink(e.name, id)
 	}
