@@ -156,9 +156,12 @@ func suiteScans(box *quickbooksbox.Box, settings *quickbooks.Settings) []connect
 		return events.External{Connection: connectortest.Connection, Object: entity, ID: id}
 	}
 	to := func(id string) map[string]any { return map[string]any{"value": id} }
+	one := ""
 	party := func(t testing.TB) string {
-		n++
-		return add(t, "Customer", map[string]any{"DisplayName": fmt.Sprintf("Party %d", n)}).ID
+		if one == "" {
+			one = add(t, "Customer", map[string]any{"DisplayName": "A party"}).ID
+		}
+		return one
 	}
 	makers := map[string]func(t testing.TB) events.External{
 		"Customer": func(t testing.TB) events.External {
@@ -169,16 +172,21 @@ func suiteScans(box *quickbooksbox.Box, settings *quickbooks.Settings) []connect
 			n++
 			return add(t, "Item", map[string]any{"Name": fmt.Sprintf("Item %d", n), "Type": "Service", "IncomeAccountRef": to("79")})
 		},
-		"Invoice": func(t testing.TB) events.External {
-			n++
-			item := add(t, "Item", map[string]any{"Name": fmt.Sprintf("Item %d", n), "Type": "Service", "IncomeAccountRef": to("79")})
-			return add(t, "Invoice", map[string]any{"CustomerRef": to(party(t)), "Line": []any{map[string]any{
-				"Amount": 40, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": map[string]any{"ItemRef": to(item.ID), "Qty": 2, "UnitPrice": 20},
-			}}})
-		},
 		"Payment": func(t testing.TB) events.External {
 			return add(t, "Payment", map[string]any{"CustomerRef": to(party(t)), "TotalAmt": 10})
 		},
+	}
+	for _, entity := range []string{"Invoice", "Estimate", "SalesReceipt", "CreditMemo", "RefundReceipt"} {
+		makers[entity] = func(t testing.TB) events.External {
+			item := makers["Item"](t)
+			form := map[string]any{"CustomerRef": to(party(t)), "Line": []any{map[string]any{
+				"Amount": 40, "DetailType": "SalesItemLineDetail", "SalesItemLineDetail": map[string]any{"ItemRef": to(item.ID), "Qty": 2, "UnitPrice": 20},
+			}}}
+			if entity == "RefundReceipt" {
+				form["DepositToAccountRef"] = to("4")
+			}
+			return add(t, entity, form)
+		}
 	}
 	seed := func(entity string) func(t testing.TB, n int) []events.External {
 		return func(t testing.TB, n int) []events.External {

@@ -134,10 +134,27 @@ func (e *Env) prepare(ctx context.Context) error {
 	if e.vault, err = vault.Open(ctx, e.Bus.JetStream(), bus.BucketTokens, key); err != nil {
 		return err
 	}
-	if err := e.openBudgets(ctx); err != nil {
+	if err := patiently(ctx, e.Log, func() error { return e.openBudgets(ctx) }); err != nil {
 		return err
 	}
-	return e.openBreakers(ctx)
+	return patiently(ctx, e.Log, func() error { return e.openBreakers(ctx) })
+}
+
+// patiently repeats a step of the start while the server does not answer, until
+// ctx ends: it may be restarting as well.
+func patiently(ctx context.Context, log *slog.Logger, step func() error) error {
+	for {
+		err := step()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		log.Warn("start: trying again", "error", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // openBreakers watches the state of each connection.
@@ -147,6 +164,9 @@ func (e *Env) openBreakers(ctx context.Context) error {
 		return fmt.Errorf("bucket %s: %w", bus.BucketConnections, err)
 	}
 	for _, connection := range e.Config.ConnectionNames() {
+		if e.breakers[connection] != nil { // opened by an earlier try
+			continue
+		}
 		e.breakers[connection], err = breaker.Open(ctx, breaker.Options{
 			KV: kv, Connection: connection, Lanes: sink.DefaultLanes, Log: e.Log,
 			Changed: func(c events.Condition) { e.tell(connection, c) },
@@ -197,6 +217,9 @@ func (e *Env) openBudgets(ctx context.Context) error {
 	shared := map[string]*budget.Budget{}
 	for _, connection := range e.Config.ConnectionNames() {
 		name, limits := e.Config.Budget(connection)
+		if b := e.budgets[connection]; b != nil { // opened by an earlier try
+			shared[name] = b
+		}
 		if shared[name] == nil {
 			b, err := budget.Open(ctx, budget.Options{KV: kv, Name: name, Limits: e.Config.Limits(limits), Log: e.Log})
 			if err != nil {
