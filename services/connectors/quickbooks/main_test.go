@@ -120,7 +120,7 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 func canned(t testing.TB, status int, body string) connector.Connector {
 	t.Helper()
 	s := quickbooks.DefaultSettings()
-	s.RealmID, s.ClientID, s.IncomeAccount = "1", "client", "79"
+	s.RealmID, s.ClientID, s.IncomeAccount, s.RefundAccount = "1", "client", "79", "4"
 	s.ClientSecret, s.RefreshToken = secretOf("client-secret"), secretOf("refresh-token")
 	client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Host == "oauth.platform.intuit.com" {
