@@ -2,7 +2,9 @@ package quickbooks
 
 import (
 	"context"
+	"encoding/json"
 	"regexp"
+	"time"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
@@ -40,8 +42,13 @@ func buildItem(t *target, doc connector.Document) (body, error) {
 
 // completeItem adds what an item must have from the beginning.
 func completeItem(ctx context.Context, t *target, want body) error {
-	if want.text("Type") == "" {
+	switch want.text("Type") {
+	case "":
 		want["Type"] = "Service"
+	case "Inventory":
+		if err := t.stocked(ctx, want); err != nil {
+			return err
+		}
 	}
 	account := want.ref("IncomeAccountRef")
 	if account == "" {
@@ -56,6 +63,29 @@ func completeItem(ctx context.Context, t *target, want body) error {
 		return err
 	}
 	want["IncomeAccountRef"] = reference(id)
+	return nil
+}
+
+// stocked adds what an item with a stock must have: the accounts of its worth
+// and its cost, and a stock, which begins empty today.
+func (t *target) stocked(ctx context.Context, want body) error {
+	for _, a := range [][3]string{
+		{"AssetAccountRef", "asset_account", t.settings.AssetAccount},
+		{"ExpenseAccountRef", "expense_account", t.settings.ExpenseAccount},
+	} {
+		field, setting, account := a[0], a[1], a[2]
+		if account == "" {
+			return fault.New(fault.Rejected, Name+": create item", "an inventory item needs an account").WithField(field).
+				WithHint("set " + setting + " of the connection to the id or the name of an account")
+		}
+		id, err := t.accounts.id(ctx, account)
+		if err != nil {
+			return err
+		}
+		want[field] = reference(id)
+	}
+	want["TrackQtyOnHand"], want["QtyOnHand"] = true, json.Number("0")
+	want["InvStartDate"] = t.deps.Now().Format(time.DateOnly)
 	return nil
 }
 

@@ -109,7 +109,7 @@ func objects() []connector.Object {
 		{Name: objectItem, Entity: events.EntityProduct, Can: all, Unmarked: true, Fields: []connector.Field{
 			{Name: "Name", Type: text, Required: true, Doc: "Unique, at most 100 characters; the record's id is added where it is taken"},
 			{Name: "Sku", Type: text, Doc: "An item that has it already is taken over"},
-			{Name: "Type", Type: text, Doc: "Service (default) or NonInventory"},
+			{Name: "Type", Type: text, Doc: "Service (default), NonInventory or Inventory, whose stock begins empty"},
 			{Name: "Description", Type: text, Doc: "Printed on invoices"},
 			{Name: "UnitPrice", Type: money, Doc: "Left out when it is not in the home currency"},
 			{Name: "IncomeAccountRef", Type: text, Doc: "Id or name; the income_account of the connection when absent"},

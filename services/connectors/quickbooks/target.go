@@ -177,7 +177,11 @@ func (t *target) post(ctx context.Context, k *kind, doc connector.Document, want
 	if err := t.written(op, full); err != nil {
 		return nil, err
 	}
-	b, err := t.client.post(ctx, k, write{op: op, requestID: requestID(doc, step), body: full})
+	w := write{op: op, requestID: requestID(doc, step), body: full}
+	if step == stepSameNumber {
+		w.include = "allowduplicatedocnum"
+	}
+	b, err := t.client.post(ctx, k, w)
 	return b, t.explain(ctx, k, full, err)
 }
 
@@ -226,17 +230,28 @@ func (t *target) namesake(ctx context.Context, k *kind, doc connector.Document, 
 }
 
 // numberTaken follows a create that met an existing number: ours from a lost
-// call, or somebody else's, which a person has to solve.
+// call, or somebody else's, which a person has to solve unless the settings
+// allow it.
 func (t *target) numberTaken(ctx context.Context, k *kind, doc connector.Document, want body, cause error) (connector.Result, error) {
 	found, err := findNoted(ctx, t, k, doc, "DocNumber = "+quote(want.text("DocNumber")))
 	if err != nil {
 		return connector.Result{}, err
 	}
-	if found == nil {
+	switch {
+	case found != nil:
+		return t.update(ctx, k, doc, want, found)
+	case t.settings.TakenNumbers != numbersAllowed:
 		return connector.Result{}, fault.As(cause).WithField("DocNumber")
 	}
-	return t.update(ctx, k, doc, want, found)
+	b, err := t.post(ctx, k, doc, want, stepSameNumber)
+	if err != nil {
+		return connector.Result{}, err
+	}
+	return t.done(k, b, events.EffectCreated), nil
 }
+
+// stepSameNumber is the create of a transaction whose number another one has.
+const stepSameNumber = "same number"
 
 // requestID is the idempotency key for a create, and a key made of it for
 // each other call of the document.

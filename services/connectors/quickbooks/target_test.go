@@ -151,6 +151,28 @@ func TestNumberTaken(t *testing.T) {
 	require.Equal(t, "DocNumber", f.Field)
 	require.NotEmpty(t, f.Hint)
 	require.Equal(t, 1, b.box.Counts().Total("Invoice created"))
+
+	// Where the company repeats numbers by design.
+	b.settings.TakenNumbers = "allow"
+	b.Connector = open(t, b.settings, b.store)
+	made := b.must(t, other)
+	require.Equal(t, events.EffectCreated, made.Effect)
+	require.Equal(t, made.ID, b.must(t, other).ID)
+	require.Equal(t, "HS-77", made.Number)
+	require.Equal(t, 2, b.box.Counts().Total("Invoice created"))
+}
+
+func TestInventoryItem(t *testing.T) {
+	t.Parallel()
+	doc := document("Item", key(events.EntityProduct, "1"), map[string]any{"Name": "Chair", "Type": "Inventory"})
+	b := setup(t, quickbooksbox.Options{})
+	f := requireFault(t, b.apply(t, doc).Err, fault.Rejected, "")
+	require.Equal(t, "AssetAccountRef", f.Field)
+	require.Contains(t, f.Hint, "asset_account")
+	b.settings.AssetAccount, b.settings.ExpenseAccount = quickbooksbox.AssetAccount, quickbooksbox.ExpenseAccount
+	b.Connector = open(t, b.settings, b.store)
+	b.must(t, doc)
+	require.Equal(t, json.Number("0"), b.box.Items()[0]["QtyOnHand"])
 }
 
 func TestOldDocumentsAreLookedUpFirst(t *testing.T) {

@@ -100,6 +100,9 @@ const (
 	IncomeAccount = "Sales of Product Income"
 	// DepositAccount is where payments wait for their deposit.
 	DepositAccount = "Undeposited Funds"
+	// AssetAccount and ExpenseAccount are the worth and the cost of a stock.
+	AssetAccount   = "Inventory Asset"
+	ExpenseAccount = "Cost of Goods Sold"
 )
 
 // Box is a running sandbox. It is an http.Handler.
@@ -110,7 +113,9 @@ type Box struct {
 
 	mu    sync.Mutex
 	state state
-	calls []time.Time // of the last minute
+	// repeats is true within a request that allows a number twice.
+	repeats bool
+	calls   []time.Time // of the last minute
 }
 
 // New starts a sandbox. It fails only on an unreadable state file.

@@ -103,7 +103,7 @@ func (b *Box) number(entity string, o, before object) *problem {
 		return tooLong("DocNumber")
 	}
 	for id, other := range b.state.Objects[entity] {
-		if other.text("DocNumber") == n && (before == nil || id != before.text("Id")) {
+		if !b.repeats && other.text("DocNumber") == n && (before == nil || id != before.text("Id")) {
 			return invalid("6140", "Duplicate Document Number Error",
 				"Duplicate Document Number Error : You must specify a different number. This number has already been used. DocNumber="+n+
 					" is assigned to TxnType="+entity+" with TxnId="+id, "")

@@ -86,6 +86,8 @@ func (b *Box) serveWrite(e entity) http.HandlerFunc {
 // write does what a POST asks for and returns what is answered.
 func (b *Box) write(e entity, q url.Values, in object) (object, *problem) {
 	operation, include := q.Get("operation"), q.Get("include")
+	b.repeats = include == "allowduplicatedocnum"
+	defer func() { b.repeats = false }()
 	switch {
 	case operation == "delete":
 		return b.remove(e, in)

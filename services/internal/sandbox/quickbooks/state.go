@@ -44,6 +44,8 @@ func newState(o Options) state {
 			"Account": {
 				"79": account("79", IncomeAccount, "Income", "SalesOfProductIncome"),
 				"4":  account("4", DepositAccount, "Other Current Asset", "UndepositedFunds"),
+				"81": account("81", AssetAccount, "Other Current Asset", "Inventory"),
+				"80": account("80", ExpenseAccount, "Cost of Goods Sold", "SuppliesMaterialsCogs"),
 			},
 			"Customer": {}, "Item": {}, "Invoice": {}, "Payment": {},
 			"Estimate": {}, "SalesReceipt": {}, "CreditMemo": {}, "RefundReceipt": {},
