@@ -1,13 +1,7 @@
 package cli
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -148,6 +142,20 @@ func short(text string) string {
 	return string(r[:most-1]) + "…"
 }
 
+// entry opens the store and finds one entry in it.
+func (w where) entry(s *session, id uint64) (*store, quarantine.Entry, error) {
+	st, err := w.open(s.ctx)
+	if err != nil {
+		return nil, quarantine.Entry{}, err
+	}
+	e, err := st.desk().Get(s.ctx, id)
+	if err != nil {
+		st.close()
+		return nil, quarantine.Entry{}, err
+	}
+	return st, e, nil
+}
+
 type quarantineShowCmd struct {
 	ID    uint64 `arg:"" help:"Number of the entry, as ls shows it."`
 	where `embed:""`
@@ -155,15 +163,11 @@ type quarantineShowCmd struct {
 
 // Run implements the command.
 func (c *quarantineShowCmd) Run(s *session) error {
-	st, err := c.open(s.ctx)
+	st, e, err := c.entry(s, c.ID)
 	if err != nil {
 		return err
 	}
 	defer st.close()
-	e, err := st.desk().Get(s.ctx, c.ID)
-	if err != nil {
-		return err
-	}
 	if c.JSON {
 		return s.json(e)
 	}
@@ -291,91 +295,4 @@ func (c *quarantineDropCmd) Run(s *session) error {
 	return c.run(s, "drop", "dropped", func(st *store, e quarantine.Entry) (string, error) {
 		return "dropped", st.desk().Drop(s.ctx, e)
 	})
-}
-
-type quarantineEditCmd struct {
-	ID    uint64 `arg:"" help:"Number of the entry, as ls shows it."`
-	File  string `help:"JSON file with the new content, - for standard input; without it $EDITOR opens the present one."`
-	where `embed:""`
-}
-
-// Run implements the command.
-func (c *quarantineEditCmd) Run(s *session) error {
-	st, err := c.open(s.ctx)
-	if err != nil {
-		return err
-	}
-	defer st.close()
-	e, err := st.desk().Get(s.ctx, c.ID)
-	if err != nil {
-		return err
-	}
-	content, err := c.content(s, e)
-	if err != nil {
-		return err
-	}
-	if bytes.Equal(compact(content), compact(e.Original)) {
-		s.printf("nothing was changed; spoke quarantine retry %d tries it as it is\n", e.ID)
-		return nil
-	}
-	out, err := st.desk().Edit(s.ctx, e, content)
-	if err != nil {
-		return err
-	}
-	s.printf("%s\n", out)
-	return nil
-}
-
-func compact(b json.RawMessage) []byte {
-	var out bytes.Buffer
-	if json.Compact(&out, b) != nil {
-		return b
-	}
-	return out.Bytes()
-}
-
-// content reads the new content from where the flags say.
-func (c *quarantineEditCmd) content(s *session, e quarantine.Entry) (json.RawMessage, error) {
-	switch c.File {
-	case "":
-		return editor(s, e)
-	case "-":
-		return io.ReadAll(os.Stdin)
-	}
-	b, err := os.ReadFile(c.File)
-	if err != nil {
-		return nil, fmt.Errorf("--file: %w", err)
-	}
-	return b, nil
-}
-
-// editor lets the person change the content in a file that only they can read.
-func editor(s *session, e quarantine.Entry) (json.RawMessage, error) {
-	program := strings.Fields(os.Getenv("EDITOR"))
-	if len(program) == 0 {
-		return nil, errors.New("EDITOR names no editor: set it, or give the new content with --file")
-	}
-	f, err := os.CreateTemp("", fmt.Sprintf("spoke-%d-*.json", e.ID))
-	if err != nil {
-		return nil, fmt.Errorf("edit: %w", err)
-	}
-	defer func() { _ = os.Remove(f.Name()) }()
-	var pretty bytes.Buffer
-	if err := json.Indent(&pretty, e.Original, "", "  "); err != nil {
-		return nil, fmt.Errorf("edit: %w", err)
-	}
-	_, err = f.Write(append(pretty.Bytes(), '\n'))
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("edit: %w", err)
-	}
-	cmd := exec.CommandContext(s.ctx, program[0], append(program[1:], f.Name())...) //nolint:gosec // the person's own editor
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("edit: %s: %w; nothing was changed", program[0], err)
-	}
-	b, err := os.ReadFile(f.Name())
-	if err != nil {
-		return nil, fmt.Errorf("edit: %w", err)
-	}
-	return b, nil
 }
