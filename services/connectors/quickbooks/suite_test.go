@@ -1,6 +1,7 @@
 package quickbooks_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -122,7 +123,8 @@ func saleForms() []saleForm {
 func TestConformance(t *testing.T) {
 	t.Parallel()
 	connectortest.Run(t, connectortest.Case{Kind: quickbooks.Kind(), Spec: spec.QuickBooks, Start: func(t testing.TB) connectortest.Fixture {
-		box, settings := startBox(t, quickbooksbox.Options{PerMinute: -1})
+		in := newInbox(t)
+		box, settings := startBox(t, quickbooksbox.Options{PerMinute: -1, WebhookURL: in.url})
 		customer, err := box.Add("Customer", map[string]any{"DisplayName": "Already There"})
 		require.NoError(t, err)
 		old, err := quickbooksbox.New(quickbooksbox.Options{OldWebhooks: true})
@@ -141,6 +143,13 @@ func TestConformance(t *testing.T) {
 				signed(box.Notification("RefundReceipt", "35", "Create", "")),
 			},
 			Reads: suiteReads(t, box, customer), Scans: suiteScans(box, settings),
+			Touch: func(t testing.TB, object, id string) bool { return touch(t, box, object, id) },
+			Heard: func(t testing.TB) []connector.Delivery {
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				require.NoError(t, box.Hook().Flush(ctx))
+				return in.take()
+			},
 		}
 	}})
 }

@@ -159,6 +159,13 @@ func checkMembers(t testing.TB, e *env) {
 	if (e.con.Webhooks != nil) != (len(e.Deliveries) > 0) {
 		t.Errorf("Webhooks is %t, but the fixture has %d deliveries", e.con.Webhooks != nil, len(e.Deliveries))
 	}
+	changes := slices.ContainsFunc(e.Docs, func(d Doc) bool { return d.Change != nil })
+	if (changes || e.con.Webhooks != nil) && e.Touch == nil {
+		t.Errorf("the fixture has no Touch, but a Target that updates, or Webhooks")
+	}
+	if (e.con.Webhooks != nil) != (e.Heard != nil) {
+		t.Errorf("Webhooks is %t, but the fixture has Heard: %t", e.con.Webhooks != nil, e.Heard != nil)
+	}
 	covered := map[string]bool{}
 	for _, d := range e.Docs {
 		covered[d.Object] = true
