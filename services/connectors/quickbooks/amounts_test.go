@@ -168,27 +168,52 @@ func TestForeignCurrency(t *testing.T) {
 
 func TestTaxCodes(t *testing.T) {
 	t.Parallel()
+	us, abroad := quickbooksbox.Options{SalesTax: "8.25"}, quickbooksbox.Options{Country: "GB", TaxRates: map[string]string{"5": "20", "6": "0"}}
+	codes := map[string]string{"standard": "5", "reduced": "6"}
 	cases := map[string]struct {
-		tax  quickbooks.Tax
-		line map[string]any
-		want string
+		box         quickbooksbox.Options
+		tax         quickbooks.Tax
+		line        map[string]any
+		want, total string
 	}{
-		"united states":           {quickbooks.Tax{USAutomated: true}, map[string]any{}, "TAX"},
-		"united states, tax free": {quickbooks.Tax{USAutomated: true, DefaultTaxCode: "NON"}, map[string]any{}, "NON"},
-		"elsewhere":               {quickbooks.Tax{DefaultTaxCode: "5"}, map[string]any{}, "5"},
-		"by the flow":             {quickbooks.Tax{DefaultTaxCode: "5", Codes: map[string]string{"reduced": "6"}}, map[string]any{"TaxCodeRef": "reduced"}, "6"},
+		"united states":           {us, quickbooks.Tax{USAutomated: true}, map[string]any{}, "TAX", "10.83"},
+		"united states, tax free": {us, quickbooks.Tax{USAutomated: true, DefaultTaxCode: "NON"}, map[string]any{}, "NON", "10.00"},
+		"united states, mapped":   {us, quickbooks.Tax{USAutomated: true, Codes: map[string]string{"exempt": "NON"}}, map[string]any{"TaxCodeRef": "exempt"}, "NON", "10.00"},
+		"elsewhere":               {abroad, quickbooks.Tax{DefaultTaxCode: "5"}, map[string]any{}, "5", "12.00"},
+		"by the flow":             {abroad, quickbooks.Tax{DefaultTaxCode: "5", Codes: codes}, map[string]any{"TaxCodeRef": "6"}, "6", "10.00"},
+		"mapped":                  {abroad, quickbooks.Tax{DefaultTaxCode: "6", Codes: codes}, map[string]any{"TaxCodeRef": "standard"}, "5", "12.00"},
+		"not applicable":          {abroad, quickbooks.Tax{Calculation: "NotApplicable"}, map[string]any{"TaxCodeRef": "5"}, "", "10.00"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, quickbooksbox.Options{TaxCodes: []string{"TAX", "NON", "5", "6"}, Country: map[bool]string{true: "US", false: "GB"}[c.tax.USAutomated]}, func(s *quickbooks.Settings) { s.Tax = c.tax })
+			b := setup(t, c.box, func(s *quickbooks.Settings) { s.Tax = c.tax })
 			customer, item := b.sale(t)
 			c.line["Amount"] = usd("10")
-			b.must(t, invoice(customer, item, "77", c.line))
+			r := b.must(t, invoice(customer, item, "77", c.line))
 			inv := b.box.Invoices()[0]
-			line := inv["Line"].([]any)[0].(map[string]any)
-			require.Equal(t, map[string]any{"value": c.want}, line["SalesItemLineDetail"].(map[string]any)["TaxCodeRef"])
-			require.Equal(t, !c.tax.USAutomated, inv["GlobalTaxCalculation"] == "TaxExcluded")
+			detail := inv["Line"].([]any)[0].(map[string]any)["SalesItemLineDetail"].(map[string]any)
+			if c.want == "" {
+				require.NotContains(t, detail, "TaxCodeRef")
+			} else {
+				require.Equal(t, map[string]any{"value": c.want}, detail["TaxCodeRef"])
+			}
+			require.Equal(t, c.total+" USD", r.Seen.Money("total").String())
 		})
 	}
+}
+
+// A tax that the flow has worked out takes the place of QuickBooks's own.
+func TestTotalTaxOfTheFlow(t *testing.T) {
+	t.Parallel()
+	b := setup(t, quickbooksbox.Options{SalesTax: "8.25"})
+	customer, item := b.sale(t)
+	doc := invoice(customer, item, "77", map[string]any{"Amount": usd("10")})
+	doc.Fields["TotalTax"] = usd("0.77")
+	r := b.must(t, doc)
+	require.Equal(t, []string{"10.77 USD", "0.77 USD"}, []string{r.Seen.Money("total").String(), r.Seen.Money("tax").String()})
+	doc.ExternalID = r.ID
+	require.Equal(t, events.EffectUnchanged, b.must(t, doc).Effect)
+	doc.Fields["Line"] = []any{map[string]any{"ItemRef": item, "Amount": usd("20")}}
+	require.Equal(t, "20.77 USD", b.must(t, doc).Seen.Money("total").String())
 }

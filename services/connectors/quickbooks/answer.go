@@ -95,11 +95,7 @@ func judge(r rest.Request, resp *rest.Response, connection string) *fault.Error 
 	readable := json.Unmarshal(resp.Body, &b) == nil
 	switch {
 	case readable && b.Fault != nil:
-		var first faultError
-		if len(b.Fault.Error) > 0 {
-			first = b.Fault.Error[0]
-		}
-		return known(r, resp, first, b.Fault.Type, connection)
+		return b.judge(r, resp, connection)
 	case !resp.OK():
 		e := rest.Classify(r, resp, "")
 		if e.Kind == fault.Unauthorized {
@@ -110,6 +106,15 @@ func judge(r rest.Request, resp *rest.Response, connection string) *fault.Error 
 		return unreadable(r)
 	}
 	return nil
+}
+
+// judge turns a Fault, of an answer or of one item of a batch, into ours.
+func (b faultBody) judge(r rest.Request, resp *rest.Response, connection string) *fault.Error {
+	var first faultError
+	if len(b.Fault.Error) > 0 {
+		first = b.Fault.Error[0]
+	}
+	return known(r, resp, first, b.Fault.Type, connection)
 }
 
 // unreadable is a success of which the content got lost. With its request id

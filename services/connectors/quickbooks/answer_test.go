@@ -73,7 +73,11 @@ func TestFaultKinds(t *testing.T) {
 			f := requireFault(t, err, c.kind, "")
 			if strings.HasPrefix(c.body, `{"Fault":{"Error"`) {
 				require.Contains(t, err.Error(), "(intuit_tid 1-abc)")
-				require.Equal(t, "Line.Amount", f.Field)
+				if name == "closed" {
+					require.Equal(t, "TxnDate", f.Field)
+				} else {
+					require.Equal(t, "Line.Amount", f.Field)
+				}
 				require.NotEmpty(t, f.Code)
 			}
 			if c.kind == fault.Throttled {
@@ -126,7 +130,7 @@ func FuzzAnswer(f *testing.F) {
 				t.Fatalf("error %v has no kind", err)
 			}
 		}
-		for _, object := range []string{"Customer", "Item", "Invoice", "Payment"} {
+		for _, object := range []string{"Customer", "Item", "Invoice", "Estimate", "SalesReceipt", "Payment", "CreditMemo", "RefundReceipt"} {
 			for _, ids := range [][]string{{"1"}, {"1", "2"}} {
 				list, err := con.Reader.Read(t.Context(), object, ids)
 				check(err)

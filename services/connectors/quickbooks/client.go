@@ -19,6 +19,7 @@ type client struct {
 	rest       *rest.Client
 	realm      string
 	connection string // for remedies
+	quota      *quota
 }
 
 func newClient(s *Settings, deps connector.Deps, auth rest.Authorizer) *client {
@@ -27,15 +28,21 @@ func newClient(s *Settings, deps connector.Deps, auth rest.Authorizer) *client {
 			HTTP: deps.HTTP, Auth: auth,
 			Base: s.apiURL() + "/v3/company/" + url.PathEscape(s.RealmID),
 		},
-		realm: s.RealmID, connection: deps.Connection,
+		realm: s.RealmID, connection: deps.Connection, quota: &quota{now: deps.Now},
 	}
 }
 
 // call makes one call and decodes its answer. Errors are *fault.Error.
 func (c *client) call(ctx context.Context, r rest.Request) (body, error) {
+	b, _, err := c.do(ctx, r)
+	return b, err
+}
+
+// do is call with the answer as it came.
+func (c *client) do(ctx context.Context, r rest.Request) (body, *rest.Response, error) {
 	r.Op = Name + ": " + r.Op
 	if err := ctx.Err(); err != nil {
-		return nil, fault.New(fault.Transient, r.Op, "%w", err)
+		return nil, nil, fault.New(fault.Transient, r.Op, "%w", err)
 	}
 	if r.Query == nil {
 		r.Query = url.Values{}
@@ -47,16 +54,17 @@ func (c *client) call(ctx context.Context, r rest.Request) (body, error) {
 	r.Header.Set("Accept", "application/json")
 	resp, err := c.rest.Do(oauth.WithUsed(ctx), r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if f := judge(r, resp, c.connection); f != nil {
-		return nil, f
+		return nil, nil, c.quota.judge(f)
 	}
 	b, err := parseBody(resp.Body)
 	if err != nil {
-		return nil, unreadable(r)
+		return nil, nil, unreadable(r)
 	}
-	return b, nil
+	c.quota.answered()
+	return b, resp, nil
 }
 
 // company reads the company's own data, which every connection may.
@@ -108,8 +116,15 @@ func (c *client) query(ctx context.Context, k *kind, where string, start int) ([
 
 // page is query in the order of a property, with another number of objects.
 func (c *client) page(ctx context.Context, k *kind, where, order string, start, size int) ([]body, error) {
-	q := "SELECT * FROM " + k.name + " WHERE " + where +
-		" ORDERBY " + order + " STARTPOSITION " + strconv.Itoa(start) + " MAXRESULTS " + strconv.Itoa(size)
+	found, err := c.ask(ctx, k, "SELECT * FROM "+k.name+" WHERE "+where+
+		" ORDERBY "+order+" STARTPOSITION "+strconv.Itoa(start)+" MAXRESULTS "+strconv.Itoa(size))
+	if err != nil {
+		return nil, err
+	}
+	return found.list(k.name), nil
+}
+
+func (c *client) ask(ctx context.Context, k *kind, q string) (body, error) {
 	r := rest.Request{Op: "query " + k.title, Method: http.MethodGet, Path: "/query", Query: url.Values{"query": {q}}, Safe: true}
 	answer, err := c.call(ctx, r)
 	if err != nil {
@@ -119,7 +134,7 @@ func (c *client) page(ctx context.Context, k *kind, where, order string, start, 
 	if found == nil {
 		return nil, unreadable(rest.Request{Op: Name + ": " + r.Op, Safe: true})
 	}
-	return found.list(k.name), nil
+	return found, nil
 }
 
 // each calls yield for every object that meets the conditions until it
@@ -146,10 +161,13 @@ func (c *client) each(ctx context.Context, k *kind, where string, yield func(bod
 // write is one change of an object.
 type write struct {
 	op        string // for errors: "create invoice"
+	field     string // for errors, where the whole write is one field of the document
 	operation string // update, delete, void; empty to create or update
 	include   string
 	requestID string
 	body      body
+	// alone is set for a write that must not share a call with others.
+	alone bool
 }
 
 // post makes a change and returns the object as QuickBooks then holds it.

@@ -16,7 +16,7 @@ import (
 func british(t testing.TB, change ...func(*quickbooks.Settings)) *bundle {
 	t.Helper()
 	return setup(t, quickbooksbox.Options{
-		Country: "GB", Currency: "GBP", Currencies: []string{"EUR"}, TaxCodes: []string{"5", "6"}, TaxRates: map[string]string{"5": "20", "6": "5"},
+		Country: "GB", Currency: "GBP", Currencies: []string{"EUR"}, TaxRates: map[string]string{"5": "20", "6": "5"},
 	}, append([]func(*quickbooks.Settings){func(s *quickbooks.Settings) {
 		s.HomeCurrency = "GBP"
 		s.Tax = quickbooks.Tax{DefaultTaxCode: "5", Codes: map[string]string{"reduced": "6"}}

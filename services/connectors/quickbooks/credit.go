@@ -2,118 +2,138 @@ package quickbooks
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/fault"
 )
 
-// creditKind takes back what was invoiced. What it is applied to is a payment
-// of nothing with a line for the credit and one for each invoice.
-func creditKind() *kind {
-	return &kind{
-		name: objectCredit, path: "creditmemo", title: "credit memo", entity: events.EntityCreditNote,
-		note: "PrivateNote", noteLimit: 4000, page: "/creditmemo?txnId=",
-		build: buildCredit, create: completeSale, patch: patchSale, find: findSale(objectCredit),
-		after: applyCredit, read: readCredit, links: linkCustomer,
+// applyField is a field of ours in what build makes: the lines, by invoice, of
+// the payment of nothing that applies a credit memo.
+const applyField = "spoke:apply"
+
+// creditMemoKind takes back what was invoiced. What it is applied to is a
+// payment of nothing with a line for the credit and one for each invoice.
+func creditMemoKind() *kind {
+	k := saleKind(objectCreditMemo, "creditmemo", "credit memo", events.EntityCreditNote, func(t *target, f fields, b body) {
+		if f.record.Entity == events.EntityRefund {
+			t.refundLines(f, b)
+		}
+		if lines := applyLines(t, f, b); lines != nil {
+			b[applyField] = lines
+		}
+	})
+	k.create = func(ctx context.Context, t *target, want body) error {
+		if err := settleable(ctx, t, want.list(applyField)); err != nil {
+			return err
+		}
+		delete(want, applyField)
+		return completeSale(ctx, t, want)
 	}
+	k.patch = func(t *target, doc connector.Document, want, current body) body {
+		patch := patchSale(t, doc, want, current)
+		delete(patch, applyField)
+		return patch
+	}
+	k.after, k.read = applyCredit, readCredit
+	return k
 }
 
-func buildCredit(t *target, doc connector.Document) (body, error) {
-	f := newFields("credit memo", doc.Fields)
-	b := buildSale(t, f)
-	if doc.Record.Entity == events.EntityRefund {
-		t.refundLines(f, b)
-	}
-	currency := b.currency(t.settings.HomeCurrency)
-	creditParts(f, currency)
-	return b, f.failure()
-}
-
-// creditParts returns a line for each invoice that the credit is applied to,
-// and their sum.
-func creditParts(f fields, currency string) (lines []any, sum events.Decimal) {
-	parts, _ := f.list("Apply")
-	for _, p := range parts {
+func applyLines(t *target, f fields, b body) []any {
+	list, _ := f.list("Apply")
+	var lines []any
+	for _, p := range list {
 		amount, ok := p.money("Amount")
 		if !ok || amount.Amount.Sign() <= 0 {
 			p.fail("Amount", "an amount above nothing is required")
-			return nil, sum
+			return nil
 		}
-		sharedCurrency(p, currency, "Amount")
-		lines = append(lines, paymentLine(p.required("InvoiceRef"), amount.Amount))
-		var err error
-		if sum, err = sum.Add(amount.Amount); err != nil {
-			p.fail("Amount", "%w", err)
-			return nil, sum
+		sharedCurrency(p, b.currency(t.settings.HomeCurrency), "Amount")
+		lines = append(lines, paymentLine(objectInvoice, p.required("InvoiceRef"), amount.Amount))
+	}
+	return lines
+}
+
+// settleable refuses a credit for invoices that are not there, before it is
+// made: it would stand in the books and settle nothing.
+func settleable(ctx context.Context, t *target, lines []body) error {
+	var ids []string
+	for _, l := range lines {
+		for _, linked := range l.list("LinkedTxn") {
+			if id := quote(linked.text("TxnId")); !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
 		}
 	}
-	return lines, sum
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := t.client.query(ctx, t.kinds[objectInvoice], "Id IN ("+strings.Join(ids, ", ")+")", 1)
+	if err != nil || len(found) == len(ids) {
+		return err
+	}
+	return fault.New(fault.Rejected, Name+": create credit memo", "QuickBooks has only %d of its %d invoices", len(found), len(ids)).
+		WithCode(codeNotFound).WithField("Apply").WithHint("an invoice was deleted there: restore it, or take it out of what the credit settles")
 }
 
 // applyCredit makes the credit memo be applied as the document says. A
-// document that says nothing leaves it as it is.
-func applyCredit(ctx context.Context, t *target, doc connector.Document, memo body) (body, bool, error) {
-	const op = Name + ": apply credit memo"
-	f := newFields("credit memo", doc.Fields)
-	lines, sum := creditParts(f, memo.currency(t.settings.HomeCurrency))
-	if err := f.failure(); err != nil || len(lines) == 0 {
-		return memo, false, err
+// document that says nothing leaves it as it is. How much is left of it is
+// QuickBooks's word: a company may apply credits by itself.
+func applyCredit(ctx context.Context, t *target, doc connector.Document, want, memo body) (*step, error) {
+	lines, _ := want[applyField].([]any)
+	if len(lines) == 0 {
+		return nil, nil
 	}
+	sum, err := sumOf(want.list(applyField))
 	total, _ := memo.decimal("TotalAmt")
-	if sum.Cmp(total) > 0 {
-		return nil, false, fault.New(fault.Rejected, op, "more is applied than the credit memo is worth").WithField("Apply").
+	if err != nil || sum.Cmp(total) > 0 {
+		return nil, fault.New(fault.Rejected, opApply, "more is applied than the credit memo is worth").WithField("Apply").
 			WithHint("lower the amounts, or raise the credit memo's")
 	}
 	payment := body{
 		"CustomerRef": reference(memo.ref("CustomerRef")), "TotalAmt": number(events.Decimal{}),
-		"Line": append(lines, body{
-			"Amount":    number(sum),
-			"LinkedTxn": []any{body{"TxnId": memo.text("Id"), "TxnType": objectCredit}},
-		}),
+		"Line": append(slices.Clone(lines), paymentLine(objectCreditMemo, memo.text("Id"), sum)),
+	}
+	k := t.kinds[objectPayment]
+	w := write{op: "apply credit memo", field: "Apply", requestID: requestID(doc, partApply), body: payment, alone: true}
+	if left, ok := memo.decimal("RemainingCredit"); ok && left.Cmp(total) != 0 {
+		ours, done, err := t.application(ctx, memo, payment)
+		switch {
+		case err != nil || done:
+			return nil, err
+		case ours != nil:
+			w.requestID = requestID(doc, partApply+" "+ours.text("SyncToken"))
+			maps.Copy(payment, identity(ours))
+			payment["sparse"] = true
+			return &step{kind: k, write: w}, nil
+		}
 	}
 	if c := memo.currency(t.settings.HomeCurrency); c != t.settings.HomeCurrency {
 		payment["CurrencyRef"] = reference(c)
 	}
-	if left, ok := memo.decimal("RemainingCredit"); ok && left.Cmp(total) != 0 {
-		now, changed, err := t.reapplyCredit(ctx, doc, memo, payment)
-		if err != nil || now != nil {
-			return now, changed, err
-		}
-	}
 	payment["PrivateNote"] = applicationKey(memo)
 	payment.put("TxnDate", memo.text("TxnDate"))
-	return t.postApplication(ctx, memo, write{op: "apply credit memo", requestID: requestID(doc, "apply"), body: payment})
+	return &step{kind: k, write: w}, nil
 }
+
+const opApply = Name + ": apply credit memo"
 
 // applicationKey marks a payment as Spoke's that stands for no record.
 func applicationKey(memo body) string { return "spoke-payment--credit-" + memo.text("Id") }
 
-// postApplication writes the payment and returns the credit memo as it then
-// is.
-func (t *target) postApplication(ctx context.Context, memo body, w write) (body, bool, error) {
-	if _, err := t.client.post(ctx, t.kinds[objectPayment], w); err != nil {
-		return nil, false, fault.As(err).WithField("Apply")
-	}
-	k := t.kinds[objectCredit]
-	t.recent.drop(k, memo.text("Id"))
-	now, err := t.client.get(ctx, k, memo.text("Id"))
-	if now == nil {
-		return memo, true, err
-	}
-	t.recent.put(k, now)
-	return now, true, nil
-}
-
-// reapplyCredit follows a credit memo of which something is applied already,
-// and returns it as it then is; nil when no payment is found that applies it.
-func (t *target) reapplyCredit(ctx context.Context, doc connector.Document, memo, payment body) (body, bool, error) {
-	var ours, other body
-	err := t.client.each(ctx, t.kinds[objectPayment], "CustomerRef = "+quote(memo.ref("CustomerRef")), func(b body) bool {
+// application follows a credit memo of which something is applied already. It
+// returns Spoke's payment that is to be changed, or done where everything is
+// as wanted, whoever did it.
+func (t *target) application(ctx context.Context, memo, payment body) (ours body, done bool, err error) {
+	var other body
+	err = t.client.each(ctx, t.kinds[objectPayment], "CustomerRef = "+quote(memo.ref("CustomerRef")), func(b body) bool {
 		switch {
 		case carries(b.text("PrivateNote"), applicationKey(memo)):
 			ours = b
-		case pays(b, objectCredit, memo.text("Id")):
+		case pays(b, objectCreditMemo, memo.text("Id")):
 			other = b
 		}
 		return ours == nil
@@ -121,23 +141,15 @@ func (t *target) reapplyCredit(ctx context.Context, doc connector.Document, memo
 	switch {
 	case err != nil:
 		return nil, false, err
-	case ours == nil && other != nil && sameLines(other, payment):
-		return memo, false, nil // QuickBooks or a person did it already
-	case ours == nil && other != nil:
-		return nil, false, fault.New(fault.Rejected, Name+": apply credit memo", "credit memo %s is applied by payment %s, which is not Spoke's", memo.text("Id"), other.text("Id")).
-			WithField("Apply").WithHint("take the credit off there, or apply the rest by hand")
-	case ours == nil:
+	case ours != nil:
+		return ours, sameParts(ours, payment), nil
+	case other == nil:
 		return nil, false, nil
-	case sameLines(ours, payment):
-		return memo, false, nil
+	case sameParts(other, payment):
+		return nil, true, nil // QuickBooks or a person did it already
 	}
-	full := body{"sparse": true}
-	for _, b := range []body{payment, identity(ours)} {
-		for name, v := range b {
-			full[name] = v
-		}
-	}
-	return t.postApplication(ctx, memo, write{op: "apply credit memo", requestID: requestID(doc, "apply "+ours.text("SyncToken")), body: full})
+	return nil, false, fault.New(fault.Rejected, opApply, "credit memo %s is applied by payment %s, which is not Spoke's", memo.text("Id"), other.text("Id")).
+		WithField("Apply").WithHint("take the credit off there, apply the rest by hand, or switch off the automatic application of credits")
 }
 
 // pays reports whether a payment has a line for the transaction.
@@ -146,14 +158,9 @@ func pays(payment body, typ, id string) bool {
 	return ok
 }
 
-func sameLines(have, want body) bool {
-	h, w := parts(have), parts(want)
-	for part, amount := range w {
-		if got, ok := h[part]; !ok || got.Cmp(amount) != 0 {
-			return false
-		}
-	}
-	return len(h) == len(w)
+// sameParts reports whether two payments settle the same.
+func sameParts(have, want body) bool {
+	return maps.EqualFunc(parts(have), parts(want), func(a, b events.Decimal) bool { return a.Cmp(b) == 0 })
 }
 
 // parts are the amounts of a payment by what they are linked to, whatever the
@@ -172,18 +179,33 @@ func parts(payment body) map[string]events.Decimal {
 	return all
 }
 
-// The canonical states of a credit note.
-const statusApplied = "applied"
+func sumOf(lines []body) (sum events.Decimal, err error) {
+	for _, l := range lines {
+		amount, _ := l.decimal("Amount")
+		if sum, err = sum.Add(amount); err != nil {
+			return sum, err
+		}
+	}
+	return sum, nil
+}
 
 func readCredit(s *Settings, b body, f events.Fields) {
-	readSale(s, b, f, "total", "issuedOn")
+	readTotals(s, b, f, "issuedOn")
 	left, ok := b.money("RemainingCredit", s.HomeCurrency)
 	if !ok {
-		return
+		left, ok = b.money("Balance", s.HomeCurrency)
 	}
-	f.Set("remaining", left)
-	f.Set("status", statusOpen)
-	if left.Amount.IsZero() {
-		f.Set("status", statusApplied)
+	if ok {
+		f.Set("remaining", left)
+		f.Set("status", statusOpen)
+		if left.Amount.Sign() <= 0 {
+			f.Set("status", "applied")
+		}
+	}
+	if isVoid(b) {
+		f.Set("status", statusVoid)
+	}
+	if reason := b.inside("CustomerMemo").text("value"); reason != "" {
+		f.Set("reason", reason)
 	}
 }

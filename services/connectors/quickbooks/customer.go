@@ -17,7 +17,7 @@ func customerKind() *kind {
 }
 
 func buildCustomer(t *target, doc connector.Document) (body, error) {
-	f := newFields("customer", doc.Fields)
+	f := newFields("customer", doc)
 	b := body{}
 	name := f.required("DisplayName")
 	b.put("DisplayName", cleanName(name))
@@ -29,9 +29,8 @@ func buildCustomer(t *target, doc connector.Document) (body, error) {
 	b.putIn("PrimaryEmailAddr", "Address", f.text("PrimaryEmailAddr"))
 	b.putIn("PrimaryPhone", "FreeFormNumber", f.text("PrimaryPhone"))
 	b.putIn("WebAddr", "URI", webAddress(f.text("WebAddr")))
-	for _, part := range addressParts {
-		b.putIn("BillAddr", part, f.text("BillAddr"+part))
-	}
+	putAddress(f, b, "BillAddr")
+	putAddress(f, b, "ShipAddr")
 	if c := f.text("CurrencyRef"); c != "" && c != t.settings.HomeCurrency {
 		b["CurrencyRef"] = reference(c)
 	}
@@ -41,9 +40,6 @@ func buildCustomer(t *target, doc connector.Document) (body, error) {
 	}
 	return b, f.failure()
 }
-
-// addressParts are the parts of an address that flows may set.
-var addressParts = [...]string{"Line1", "City", "CountrySubDivisionCode", "PostalCode", "Country"}
 
 func webAddress(s string) string {
 	if s == "" || strings.Contains(s, "://") {
@@ -84,17 +80,10 @@ func patchCustomer(_ *target, doc connector.Document, want, current body) body {
 	if current.text("DisplayName") == renamed(want.text("DisplayName"), doc, maxName) {
 		delete(patch, "DisplayName")
 	}
-	if ours, ok := patch["BillAddr"]; ok {
-		merged := body{}
-		for name, v := range current.inside("BillAddr") {
-			if name != "Lat" && name != "Long" { // of the old address
-				merged[name] = v
-			}
+	for _, name := range []string{"BillAddr", "ShipAddr"} {
+		if ours, ok := patch[name]; ok {
+			patch[name] = mergedAddress(body{"": ours}.inside(""), current.inside(name))
 		}
-		for name, v := range (body{"": ours}).inside("") {
-			merged[name] = v
-		}
-		patch["BillAddr"] = merged
 	}
 	return patch
 }
@@ -124,8 +113,8 @@ func adoptable(doc connector.Document, want, found body) bool {
 }
 
 // readCustomer fills in a company. What QuickBooks leaves empty is left out:
-// it was never told, or it does not apply. A country is left out when it is
-// the code that QuickBooks puts in the place of what was written.
+// it was never told, or it does not apply. A country is told by its name, for
+// QuickBooks puts a code in the place of what was written.
 func readCustomer(s *Settings, b body, f events.Fields) {
 	name := b.text("CompanyName")
 	if name == "" {
@@ -136,10 +125,7 @@ func readCustomer(s *Settings, b body, f events.Fields) {
 		"name": name, "email": b.inside("PrimaryEmailAddr").text("Address"),
 		"phone":  b.inside("PrimaryPhone").text("FreeFormNumber"),
 		"street": addr.text("Line1"), "city": addr.text("City"), "state": addr.text("CountrySubDivisionCode"),
-		"zip": addr.text("PostalCode"), "currency": b.currency(s.HomeCurrency),
-	}
-	if c := addr.text("Country"); !isISO3(c) {
-		values["country"] = c
+		"zip": addr.text("PostalCode"), "country": countryName(addr.text("Country")), "currency": b.currency(s.HomeCurrency),
 	}
 	for field, v := range values {
 		if v != "" {

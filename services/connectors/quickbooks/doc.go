@@ -1,7 +1,8 @@
-// Package quickbooks connects QuickBooks Online: it reads Intuit's webhooks
-// and objects into changes, and makes a company hold customers, items, sales
-// forms and payments. It knows the accounting API and its OAuth tokens;
-// retry, rate budget, ledger and tracing are put around it by the sink runtime.
+// Package quickbooks connects QuickBooks Online: it reads Intuit's webhooks,
+// change log and objects into changes, and makes a company hold customers,
+// items, estimates, invoices, receipts, payments, credits and refunds. It knows
+// the accounting API and its OAuth tokens; retry, rate budget, ledger and
+// tracing are put around it by the sink runtime.
 package quickbooks
 
 import "time"
@@ -28,6 +29,9 @@ const (
 	perSecond  = 8
 	burst      = 2
 	concurrent = 10
+
+	// batchesPerSecond keeps below 40 batches a minute.
+	batchesPerSecond = 0.6
 
 	// throttleWait is what Intuit asks for after a 429; it promises no
 	// Retry-After.

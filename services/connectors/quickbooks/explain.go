@@ -9,53 +9,26 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/fault"
 )
 
-// putCurrency puts a currency other than the company's, with its rate where
-// the document tells one.
-func (t *target) putCurrency(f fields, b body, currency string) {
-	rate, hasRate := f.decimal("ExchangeRate")
-	if hasRate && rate.Sign() <= 0 {
-		f.fail("ExchangeRate", "a rate is more than nothing")
+// explain finds out more about a refusal whose code says little.
+func (t *target) explain(ctx context.Context, err error, sent body) error {
+	f := fault.As(err)
+	switch {
+	case f.Code == codeClosed:
+		t.profiles.forget() // the books were closed a moment ago
+		return f.WithField("TxnDate")
+	case f.Code != codeBusiness || sent.ref("CustomerRef") == "":
+		return err
 	}
-	if currency == t.settings.HomeCurrency {
-		return // its rate is 1, whatever is said
+	customer, readErr := t.client.get(ctx, t.kinds[objectCustomer], sent.ref("CustomerRef"))
+	if readErr != nil || customer == nil {
+		return err //nolint:nilerr // what was refused first is what counts
 	}
-	b["CurrencyRef"] = reference(currency)
-	if hasRate {
-		b["ExchangeRate"] = number(rate)
+	theirs, ours := customer.currency(t.settings.HomeCurrency), sent.currency(t.settings.HomeCurrency)
+	if theirs == ours {
+		return err
 	}
-}
-
-// explain adds to a refusal of a write what QuickBooks leaves to guess.
-func (t *target) explain(ctx context.Context, k *kind, want body, err error) error {
-	if err == nil {
-		return nil
-	}
-	switch e := fault.As(err); {
-	case e.Code == codeClosed && e.Field == "":
-		return e.WithField("TxnDate")
-	case e.Code == codeBusiness && k.transaction():
-		return t.otherCurrency(ctx, want, e)
-	}
-	return err
-}
-
-// otherCurrency tells whether a transaction was refused because a customer has
-// one currency for ever. It costs a read, which only a refused write makes.
-func (t *target) otherCurrency(ctx context.Context, want body, e *fault.Error) error {
-	id := want.ref("CustomerRef")
-	if id == "" {
-		return e
-	}
-	customer, err := t.client.get(ctx, t.kinds[objectCustomer], id)
-	if err != nil || customer == nil {
-		return e // the refusal says more than the failed read
-	}
-	has, wants := customer.currency(t.settings.HomeCurrency), want.currency(t.settings.HomeCurrency)
-	if has == wants {
-		return e
-	}
-	return e.WithField("CurrencyRef").WithHint(fmt.Sprintf(
-		"the customer deals in %s and this is in %s, which QuickBooks never changes: use a second customer for the second currency", has, wants))
+	return f.WithField("CurrencyRef").WithHint(fmt.Sprintf(
+		"the customer deals in %s and this is in %s, which QuickBooks never changes: use a second customer for the second currency", theirs, ours))
 }
 
 // written refuses texts that a company in the United States can't store. It
@@ -102,15 +75,4 @@ func beyondLatin(path string, v any) string {
 		}
 	}
 	return ""
-}
-
-// checkCountry compares the company with the settings of tax: with the wrong
-// ones every invoice would be refused, or taxed wrongly.
-func (t *target) checkCountry(info body) error {
-	country := info.text("Country")
-	if country == "" || (country == "US" || country == "USA") == t.settings.Tax.USAutomated {
-		return nil
-	}
-	return fault.New(fault.Rejected, Name+": check company", "the company is in %s, tax.us_automated is %t", country, t.settings.Tax.USAutomated).
-		WithField("tax.us_automated").WithHint("set it to true for companies in the United States only, and tax.default_tax_code elsewhere")
 }

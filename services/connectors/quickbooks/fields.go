@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/fault"
 )
 
@@ -17,10 +18,16 @@ type fields struct {
 	path   string // of the list element, with a dot
 	err    **fault.Error
 	op     string
+	// record is what the document stands for; exists whether its object is known
+	// to be there.
+	record events.Key
+	exists bool
 }
 
-func newFields(op string, values map[string]any) fields {
-	return fields{values: values, op: Name + ": " + op, err: new(*fault.Error)}
+func newFields(op string, doc connector.Document) fields {
+	return fields{
+		values: doc.Fields, op: Name + ": " + op, err: new(*fault.Error), record: doc.Record, exists: doc.ExternalID != "",
+	}
 }
 
 // failure returns the first problem, or nil.
@@ -154,7 +161,7 @@ func (f fields) list(name string) (elements []fields, ok bool) {
 			f.fail(at, "want an object, got %T", e)
 			return nil, false
 		}
-		elements = append(elements, fields{values: m, path: f.path + at + ".", err: f.err, op: f.op})
+		elements = append(elements, fields{values: m, path: f.path + at + ".", err: f.err, op: f.op, record: f.record, exists: f.exists})
 	}
 	return elements, true
 }

@@ -1,41 +1,20 @@
 package quickbooks
 
 import (
-	"context"
 	"strings"
 
 	"github.com/spoke-sync/spoke/events"
-	"github.com/spoke-sync/spoke/services/internal/connector"
 )
 
 func invoiceKind() *kind {
-	return &kind{
-		name: objectInvoice, path: "invoice", title: "invoice", entity: events.EntityInvoice,
-		note: "PrivateNote", noteLimit: 4000, page: "/invoice?txnId=",
-		voiding: "void",
-		build:   buildInvoice, create: completeSale, patch: patchSale, find: findSale(objectInvoice),
-		read: readInvoice, links: linkCustomer,
-	}
-}
-
-func buildInvoice(t *target, doc connector.Document) (body, error) {
-	f := newFields("invoice", doc.Fields)
-	b := buildSale(t, f)
-	b.put("DueDate", f.date("DueDate"))
-	return b, f.failure()
-}
-
-// findNoted walks the transactions that meet the condition until one holds
-// the document's key.
-func findNoted(ctx context.Context, t *target, k *kind, doc connector.Document, where string) (body, error) {
-	var ours body
-	err := t.client.each(ctx, k, where, func(b body) bool {
-		if carries(b.text(k.note), doc.Key) {
-			ours = b
+	k := saleKind(objectInvoice, "invoice", "invoice", events.EntityInvoice, func(_ *target, f fields, b body) {
+		b.put("DueDate", f.date("DueDate"))
+		if estimate := f.text("EstimateRef"); estimate != "" {
+			b["LinkedTxn"] = []any{body{"TxnId": estimate, "TxnType": objectEstimate}}
 		}
-		return ours == nil
 	})
-	return ours, err
+	k.void, k.read = voidByOperation, readInvoice
+	return k
 }
 
 // The canonical states of an invoice.
@@ -46,14 +25,10 @@ const (
 )
 
 func readInvoice(s *Settings, b body, f events.Fields) {
-	if n := b.text("DocNumber"); n != "" {
-		f.Set("number", n)
-	}
+	readTotals(s, b, f, "issuedOn")
+	readTax(s, b, f)
 	total, hasTotal := b.money("TotalAmt", s.HomeCurrency)
 	due, hasBalance := b.money("Balance", s.HomeCurrency)
-	if hasTotal {
-		f.Set("total", total)
-	}
 	if hasBalance {
 		f.Set("amountDue", due)
 	}
@@ -63,8 +38,11 @@ func readInvoice(s *Settings, b body, f events.Fields) {
 		}
 		f.Set("status", invoiceStatus(b, due))
 	}
-	for field, name := range map[string]string{"issuedOn": "TxnDate", "dueOn": "DueDate", "url": "InvoiceLink"} {
-		if v := b.text(name); v != "" {
+	values := map[string]string{
+		"dueOn": b.text("DueDate"), "url": b.text("InvoiceLink"), "memo": b.inside("CustomerMemo").text("value"),
+	}
+	for field, v := range values {
+		if v != "" {
 			f.Set(field, v)
 		}
 	}
@@ -87,10 +65,4 @@ func invoiceStatus(b body, due events.Money) string {
 func isVoid(b body) bool {
 	total, ok := b.decimal("TotalAmt")
 	return ok && total.IsZero() && strings.HasPrefix(b.text("PrivateNote"), "Voided")
-}
-
-func linkCustomer(b body, link func(object, id string) events.Link, f events.Fields) {
-	if id := b.ref("CustomerRef"); id != "" {
-		f.Set("company", link(objectCustomer, id))
-	}
 }

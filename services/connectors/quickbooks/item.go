@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spoke-sync/spoke/events"
@@ -22,15 +23,18 @@ func itemKind() *kind {
 }
 
 func buildItem(t *target, doc connector.Document) (body, error) {
-	f := newFields("item", doc.Fields)
+	f := newFields("item", doc)
 	b := body{}
 	b.put("Name", cleanName(f.required("Name")))
 	b.put("Sku", f.short("Sku", maxItemName))
-	b.put("Type", f.text("Type"))
+	b.put("Type", itemType(f))
 	b.put("Description", f.text("Description"))
-	if price, ok := f.money("UnitPrice"); ok && (price.Currency == "" || price.Currency == t.settings.HomeCurrency) {
-		b["UnitPrice"] = number(price.Amount)
+	for _, name := range []string{"UnitPrice", "PurchaseCost"} {
+		if price, ok := f.money(name); ok && (price.Currency == "" || price.Currency == t.settings.HomeCurrency) {
+			b[name] = number(price.Amount)
+		}
 	}
+	buildItemTax(t.settings.Tax, f, b)
 	if account := f.text("IncomeAccountRef"); account != "" {
 		b["IncomeAccountRef"] = reference(account)
 	}
@@ -40,12 +44,48 @@ func buildItem(t *target, doc connector.Document) (body, error) {
 	return b, f.failure()
 }
 
+// itemTypes are the types that can be made. Others, such as bundles, can only
+// be read.
+var itemTypes = [...]string{"Service", "NonInventory", inventory}
+
+const inventory = "Inventory"
+
+func itemType(f fields) string {
+	typ := f.text("Type")
+	for _, known := range itemTypes {
+		if strings.EqualFold(typ, known) {
+			return known
+		}
+	}
+	if typ != "" {
+		f.fail("Type", "want Service, NonInventory or Inventory")
+	}
+	return ""
+}
+
+// buildItemTax says how an item is taxed when it is sold by hand.
+func buildItemTax(tax Tax, f fields, b body) {
+	source := f.text("SalesTaxCodeRef")
+	if source == "" {
+		return
+	}
+	code, ok := tax.code(source)
+	switch {
+	case !ok:
+		f.reject("SalesTaxCodeRef", mapCode(tax), "nobody said which tax code this is")
+	case tax.USAutomated:
+		b["Taxable"] = code == taxable
+	default:
+		b["SalesTaxCodeRef"] = reference(code)
+	}
+}
+
 // completeItem adds what an item must have from the beginning.
 func completeItem(ctx context.Context, t *target, want body) error {
-	switch want.text("Type") {
-	case "":
-		want["Type"] = "Service"
-	case "Inventory":
+	if want.text("Type") == "" {
+		want["Type"] = itemTypes[0]
+	}
+	if want.text("Type") == inventory {
 		if err := t.stocked(ctx, want); err != nil {
 			return err
 		}
@@ -159,7 +199,7 @@ func readItem(s *Settings, b body, f events.Fields) {
 		name = "" // it may be longer than what the record calls it
 	}
 	for field, v := range map[string]string{
-		"name": name, "sku": b.text("Sku"), "description": b.text("Description"),
+		"name": name, "sku": b.text("Sku"), "description": b.text("Description"), "kind": itemKindOf(b), "taxCode": itemTax(s.Tax, b),
 	} {
 		if v != "" {
 			f.Set(field, v)
@@ -168,7 +208,34 @@ func readItem(s *Settings, b body, f events.Fields) {
 	if price, ok := b.money("UnitPrice", s.HomeCurrency); ok && price.Amount.Sign() != 0 {
 		f.Set("price", price)
 	}
+	if cost, ok := b.money("PurchaseCost", s.HomeCurrency); ok && cost.Amount.Sign() != 0 {
+		f.Set("cost", cost)
+	}
 	if active, ok := b["Active"].(bool); ok {
 		f.Set("active", active)
 	}
+}
+
+// itemKindOf is the kind of product that a type stands for; "" for those that
+// Spoke has no word for.
+func itemKindOf(b body) string {
+	for _, typ := range itemTypes {
+		if b.text("Type") == typ {
+			return strings.ToLower(typ)
+		}
+	}
+	return ""
+}
+
+func itemTax(tax Tax, b body) string {
+	if !tax.USAutomated {
+		return b.ref("SalesTaxCodeRef")
+	}
+	switch b["Taxable"] {
+	case true:
+		return taxable
+	case false:
+		return notTaxable
+	}
+	return ""
 }

@@ -1,23 +1,26 @@
 package quickbooks
 
 import (
-	"maps"
+	"strconv"
 
 	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/fault"
 )
 
-// The kinds of invoice lines that are told apart.
+// The kinds of lines that are told apart.
 const (
 	salesLine    = "SalesItemLineDetail"
+	discountLine = "DiscountLineDetail"
+	groupLine    = "GroupLineDetail"    // a bundle of items
 	subtotalLine = "SubTotalLineDetail" // made by QuickBooks
 )
 
 // buildLines puts the lines and the currency that their amounts share into
-// the invoice.
+// a sales form.
 func buildLines(t *target, f fields, b body) {
-	lines, ok := f.list("Line")
-	if !ok || len(lines) == 0 {
-		f.fail("Line", "an invoice needs a line")
+	lines, _ := f.list("Line")
+	if len(lines) == 0 {
+		f.fail("Line", "a line is needed")
 		return
 	}
 	currency := f.text("CurrencyRef")
@@ -32,10 +35,12 @@ func buildLines(t *target, f fields, b body) {
 		f.fail("CurrencyRef", "the currency is no ISO 4217 code")
 		return
 	}
-	t.putCurrency(f, b, currency)
+	if currency != t.settings.HomeCurrency {
+		b["CurrencyRef"] = reference(currency)
+	}
 	list := make([]any, 0, len(lines))
 	for _, l := range lines {
-		list = append(list, t.buildLine(l, currency))
+		list = append(list, buildLine(l, currency, t.settings.Tax))
 	}
 	b["Line"] = list
 }
@@ -56,17 +61,18 @@ func sharedCurrency(f fields, currency, name string) string {
 // times price, as QuickBooks checks. An amount that is another one, because
 // of a discount, changes the price; where no price fits the line has only its
 // amount.
-func (t *target) buildLine(f fields, currency string) body {
+func buildLine(f fields, currency string, tax Tax) body {
 	detail := body{}
 	if item := f.text("ItemRef"); item != "" {
 		detail["ItemRef"] = reference(item)
 	}
 	detail.put("ServiceDate", f.date("ServiceDate"))
-	if source := f.text("TaxCodeRef"); source != "" {
-		code, ok := t.settings.Tax.code(source)
-		if !ok {
-			f.reject("TaxCodeRef", "add the source's code to tax.codes of the connection, with "+t.settings.Tax.form()+" of the company",
-				"nobody said which tax code of the company %q is", source)
+	if source := f.text("TaxCodeRef"); source != "" && (tax.USAutomated || tax.calculation() != taxNotApplicable) {
+		code, ok := tax.code(source)
+		// What QuickBooks told of an object of its own may come back; guessed
+		// looks at what is changed.
+		if !ok && !(f.exists && tax.native(source)) {
+			f.reject("TaxCodeRef", mapCode(tax), "nobody said which tax code this is")
 		}
 		detail["TaxCodeRef"] = reference(code)
 	}
@@ -106,66 +112,24 @@ func (t *target) buildLine(f fields, currency string) body {
 	return line
 }
 
-// mergeLines returns the whole list of lines that makes the invoice hold the
-// wanted ones, or nil when it does already. A line for the same item keeps
-// its id and what people or QuickBooks added, its tax code among it, and so
-// do lines of other kinds, such as a discount.
-func mergeLines(want, current []body) []any {
-	var sales []body
-	var others []any
-	for _, l := range current {
-		switch l.text("DetailType") {
-		case salesLine:
-			sales = append(sales, l)
-		case subtotalLine:
-		default:
-			others = append(others, l)
-		}
-	}
-	same := len(sales) == len(want)
-	merged := make([]any, 0, len(want)+len(others))
-	for i, w := range want {
-		if i >= len(sales) || sales[i].inside(salesLine).ref("ItemRef") != w.inside(salesLine).ref("ItemRef") {
-			same = false
-			merged = append(merged, w)
-			continue
-		}
-		l := overlay(w, sales[i])
-		same = same && holds(sales[i], l)
-		merged = append(merged, l)
-	}
-	if same {
-		return nil
-	}
-	return append(merged, others...)
+// mapCode is the remedy for a tax code that nobody mapped.
+func mapCode(tax Tax) string {
+	return "add the source's code to tax.codes of the connection, with " + tax.form() + " of the company"
 }
 
-// overlay puts a wanted line over the current one.
-func overlay(want, current body) body {
-	line := maps.Clone(current)
-	maps.Copy(line, want)
-	detail := maps.Clone(current.inside(salesLine))
-	for _, computed := range []string{"Qty", "UnitPrice", "TaxInclusiveAmt", "DiscountRate", "DiscountAmt"} {
-		delete(detail, computed)
+// guessed refuses lines with a tax code that neither the settings nor the
+// object as it stands know.
+func (t *target) guessed(op string, patch, current body) error {
+	known := map[string]bool{"": true}
+	for _, l := range current.list("Line") {
+		known[l.inside(salesLine).ref("TaxCodeRef")] = true
 	}
-	maps.Copy(detail, want.inside(salesLine))
-	line[salesLine] = detail
-	return line
-}
-
-// taxed returns the lines with the connection's tax code where a sales line
-// has none. The given lines are not changed.
-func (t *target) taxed(lines []any) []any {
-	out := make([]any, 0, len(lines))
-	code := t.settings.Tax.lineCode()
-	for _, l := range (body{"": lines}).list("") {
-		if detail := l.inside(salesLine); code != "" && l.text("DetailType") == salesLine && detail.ref("TaxCodeRef") == "" {
-			detail = maps.Clone(detail)
-			detail["TaxCodeRef"] = reference(code)
-			l = maps.Clone(l)
-			l[salesLine] = detail
+	for i, l := range patch.list("Line") {
+		code := l.inside(salesLine).ref("TaxCodeRef")
+		if _, ok := t.settings.Tax.code(code); !ok && !known[code] {
+			return fault.New(fault.Rejected, Name+": "+op, "nobody said which tax code this is").
+				WithField("Line[" + strconv.Itoa(i) + "].TaxCodeRef").WithHint(mapCode(t.settings.Tax))
 		}
-		out = append(out, l)
 	}
-	return out
+	return nil
 }

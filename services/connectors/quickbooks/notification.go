@@ -2,6 +2,7 @@ package quickbooks
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -31,37 +32,42 @@ type notice struct {
 
 // Decode implements connector.Webhooks. Since 2026 Intuit sends an array of
 // CloudEvents, before that an object with eventNotifications; both are read.
-// Other companies, entities and e-mailing are left out.
+// Other companies, entities and e-mailing are counted and left out. A notice
+// that can't be read does not keep the others of its body from being told:
+// one body may speak of several companies.
 func (w *webhooks) Decode(d connector.Delivery) ([]events.Event, error) {
 	notices, err := parseNotices(bytes.TrimSpace(d.Body))
-	if err != nil {
-		return nil, err
-	}
 	var out []events.Event
 	for _, n := range notices {
-		k, ok := w.kind(n)
-		if !ok {
+		k, left := w.kind(n)
+		if k == nil {
+			w.count(left, 1)
 			continue
 		}
-		if err := n.check(); err != nil {
-			return nil, err
+		if problem := n.check(); problem != nil {
+			err = cmp.Or(err, problem)
+			continue
 		}
 		out = append(out, w.events(k, n, d.Received)...)
 	}
-	return out, nil
+	return out, err
 }
 
-// kind returns the object type of a notice that concerns this connection.
-func (w *webhooks) kind(n notice) (*kind, bool) {
-	if n.realm != w.settings.RealmID || strings.HasPrefix(n.operation, "email") {
-		return nil, false
+// kind returns the object type of a notice that concerns this connection, or
+// why it is left out.
+func (w *webhooks) kind(n notice) (k *kind, left string) {
+	switch {
+	case n.realm != w.settings.RealmID:
+		return nil, "webhook of another company"
+	case strings.HasPrefix(n.operation, "email"):
+		return nil, "webhook of an e-mail"
 	}
 	for name, k := range kinds() {
 		if strings.EqualFold(name, n.entity) {
-			return k, true
+			return k, ""
 		}
 	}
-	return nil, false
+	return nil, "webhook of another entity"
 }
 
 // events makes the changes of one notice. What is deleted or merged away is
@@ -80,9 +86,9 @@ func (w *webhooks) events(k *kind, n notice, received time.Time) []events.Event 
 	switch {
 	case strings.HasPrefix(n.operation, "delete"):
 		change.Op, change.Signal = events.OpDeleted, false
-	case strings.HasPrefix(n.operation, "merge") && n.mergedID != "":
+	case strings.HasPrefix(n.operation, "merge") && n.mergedID != "" && n.mergedID != n.id:
 		merged := change
-		merged.ID, merged.Op, merged.Signal = n.mergedID, events.OpDeleted, false
+		merged.ID, merged.Op, merged.Into, merged.Signal = n.mergedID, events.OpMerged, n.id, false
 		return []events.Event{events.NewChange(Name, id+"-merged", merged), events.NewChange(Name, id, change)}
 	}
 	return []events.Event{events.NewChange(Name, id, change)}
@@ -192,25 +198,28 @@ func parseCloudEvents(b []byte) ([]notice, error) {
 		return nil, malformed("", "%w", jsonProblem(err))
 	}
 	var out []notice
+	var problem error
 	for i, raw := range list {
 		at := fmt.Sprintf("[%d]", i)
 		var e cloudEvent
 		if err := json.Unmarshal(raw, &e); err != nil {
-			return nil, malformed(at, "%w", jsonProblem(err))
+			problem = cmp.Or(problem, malformed(at, "%w", jsonProblem(err)))
+			continue
 		}
 		parts := strings.Split(strings.ToLower(e.Type), ".")
 		if len(parts) != 4 || parts[0] != "qbo" {
 			continue // another product of Intuit's
 		}
 		if e.ID == "" {
-			return nil, malformed(at+".id", "the id of the event is missing")
+			problem = cmp.Or(problem, malformed(at+".id", "the id of the event is missing"))
+			continue
 		}
 		out = append(out, notice{
 			at: at, dedup: e.Source + "\x00" + e.ID, realm: string(e.Account), entity: parts[1], operation: parts[2],
 			id: string(e.Entity), mergedID: mergedAway(e.Data), time: e.Time,
 		})
 	}
-	return out, nil
+	return out, problem
 }
 
 // mergedAway returns the id of the object that a merge ended. Data of any

@@ -10,19 +10,19 @@ import (
 
 func paymentKind() *kind {
 	return &kind{
-		name: objectPayment, path: "payment", title: "payment", entity: events.EntityPayment,
-		note: "PrivateNote", noteLimit: 4000, page: "/recvpayment?txnId=", voiding: "update",
-		build: buildPayment, create: completePayment, patch: patchPayment, find: findPayment,
+		name: objectPayment, path: "payment", title: "payment", entity: events.EntityPayment, void: voidByUpdate,
+		note: "PrivateNote", noteLimit: 4000, page: "/recvpayment?txnId=",
+		build: buildPayment, create: completeDeposit, patch: patchPayment, repeats: repeatPayment, find: findPayment,
 		read: readPayment, links: linkPayment,
 	}
 }
 
 func buildPayment(t *target, doc connector.Document) (body, error) {
-	f := newFields("payment", doc.Fields)
+	f := newFields("payment", doc)
 	b := body{"CustomerRef": reference(f.required("CustomerRef"))}
 	b.put("TxnDate", f.date("TxnDate"))
 	b.put("PrivateNote", f.text("PrivateNote"))
-	putRefNum(f, b)
+	buildMoneyMove(t, f, b)
 	total, ok := f.money("TotalAmt")
 	if !ok {
 		f.fail("TotalAmt", "the field is required")
@@ -38,7 +38,10 @@ func buildPayment(t *target, doc connector.Document) (body, error) {
 		f.fail("TotalAmt", "the amount is finer than its currency")
 	}
 	b["TotalAmt"] = number(total.Amount)
-	t.putCurrency(f, b, total.Currency)
+	if total.Currency != t.settings.HomeCurrency {
+		b["CurrencyRef"] = reference(total.Currency)
+	}
+	buildRate(f, b)
 	if lines := paymentLines(f, total); lines != nil {
 		b["Line"] = lines
 	}
@@ -46,17 +49,15 @@ func buildPayment(t *target, doc connector.Document) (body, error) {
 }
 
 // paymentLines says which invoices the money pays: each what its line says,
-// or, without lines, one of them all of it.
+// or without lines one of them all of it.
 func paymentLines(f fields, total events.Money) []any {
-	invoice := f.text("InvoiceRef")
 	lines, _ := f.list("Line")
-	switch {
-	case invoice != "" && len(lines) > 0:
-		if !slices.ContainsFunc(lines, func(l fields) bool { return l.text("InvoiceRef") == invoice }) {
-			f.fail("InvoiceRef", "the invoice is in none of the lines")
-		}
-	case invoice != "":
-		return []any{paymentLine(invoice, total.Amount)}
+	switch invoice := f.text("InvoiceRef"); {
+	case invoice == "":
+	case len(lines) == 0:
+		return []any{paymentLine(objectInvoice, invoice, total.Amount)}
+	case !slices.ContainsFunc(lines, func(l fields) bool { return l.text("InvoiceRef") == invoice }):
+		f.fail("InvoiceRef", "the invoice is in none of the lines")
 	}
 	var list []any
 	var sum events.Decimal
@@ -67,7 +68,7 @@ func paymentLines(f fields, total events.Money) []any {
 			return nil
 		}
 		sharedCurrency(l, total.Currency, "Amount")
-		list = append(list, paymentLine(l.required("InvoiceRef"), amount.Amount))
+		list = append(list, paymentLine(objectInvoice, l.required("InvoiceRef"), amount.Amount))
 		var err error
 		if sum, err = sum.Add(amount.Amount); err != nil {
 			l.fail("Amount", "%w", err)
@@ -80,29 +81,42 @@ func paymentLines(f fields, total events.Money) []any {
 	return list
 }
 
-func paymentLine(invoice string, amount events.Decimal) body {
+// paymentLine is how much of a payment settles or uses up a transaction.
+func paymentLine(object, id string, amount events.Decimal) body {
 	return body{
 		"Amount":    number(amount),
-		"LinkedTxn": []any{body{"TxnId": invoice, "TxnType": objectInvoice}},
+		"LinkedTxn": []any{body{"TxnId": id, "TxnType": object}},
 	}
 }
 
-// completePayment adds the account that the money goes to.
-func completePayment(ctx context.Context, t *target, want body) error {
+// completeDeposit adds the account that money goes to.
+func completeDeposit(ctx context.Context, t *target, want body) error {
 	if t.settings.DepositAccount == "" {
 		return nil
 	}
-	return t.depositTo(ctx, want, t.settings.DepositAccount)
+	id, err := t.accounts.id(ctx, t.settings.DepositAccount)
+	if err == nil {
+		want["DepositToAccountRef"] = reference(id)
+	}
+	return err
 }
 
-// patchPayment repeats customer, amount and lines with any change: QuickBooks
-// takes the money back from invoices that a change leaves out.
 func patchPayment(_ *target, _ connector.Document, want, current body) body {
 	patch := differing(want, current)
 	delete(patch, "CurrencyRef")
-	if len(patch) == 0 {
-		return patch
+	delete(patch, "ExchangeRate")
+	if sameParts(current, want) {
+		delete(patch, "Line") // in another order
 	}
+	if len(patch) > 0 {
+		repeatPayment(patch, want, current)
+	}
+	return patch
+}
+
+// repeatPayment repeats customer, amount and lines with any change: QuickBooks
+// takes the money back from invoices that a change leaves out.
+func repeatPayment(patch, want, current body) {
 	for _, name := range []string{"CustomerRef", "TotalAmt", "Line"} {
 		v, ok := want[name]
 		if !ok {
@@ -112,7 +126,6 @@ func patchPayment(_ *target, _ connector.Document, want, current body) body {
 			patch[name] = v
 		}
 	}
-	return patch
 }
 
 // findPayment looks through the customer's payments: QuickBooks can't filter
@@ -127,29 +140,50 @@ const (
 	statusCanceled  = "canceled"
 )
 
+// readPayment fills in a payment. One of nothing only applies credits: no
+// money was received, so that it has no state.
 func readPayment(s *Settings, b body, f events.Fields) {
-	if amount, ok := b.money("TotalAmt", s.HomeCurrency); ok {
+	amount, ok := b.money("TotalAmt", s.HomeCurrency)
+	if ok {
 		f.Set("amount", amount)
 	}
-	f.Set("status", statusSucceeded)
-	if isVoid(b) {
+	switch {
+	case isVoid(b):
 		f.Set("status", statusCanceled)
+	case ok && !amount.Amount.IsZero():
+		f.Set("status", statusSucceeded)
 	}
-	for field, name := range map[string]string{"receivedOn": "TxnDate", "reference": "PaymentRefNum"} {
-		if v := b.text(name); v != "" {
+	values := map[string]string{
+		"receivedOn": b.text("TxnDate"), "reference": b.text("PaymentRefNum"), "method": b.inside("PaymentMethodRef").text("name"),
+	}
+	for field, v := range values {
+		if v != "" {
 			f.Set(field, v)
 		}
 	}
 }
 
-func linkPayment(b body, link func(object, id string) events.Link, f events.Fields) {
+func linkPayment(s *Settings, b body, link linker, f events.Fields) {
 	linkCustomer(b, link, f)
+	var all []events.Applied
 	for _, line := range b.list("Line") {
 		for _, linked := range line.list("LinkedTxn") {
-			if linked.text("TxnType") == objectInvoice && linked.text("TxnId") != "" {
-				f.Set("invoice", link(objectInvoice, linked.text("TxnId")))
-				return
+			if linked.text("TxnType") != objectInvoice || linked.text("TxnId") == "" {
+				continue
 			}
+			a := events.Applied{Invoice: link(objectInvoice, linked.text("TxnId"))}
+			if d, ok := line.decimal("Amount"); ok {
+				if m, err := events.NewMoney(d.String(), b.currency(s.HomeCurrency)); err == nil {
+					a.Amount = m
+				}
+			}
+			all = append(all, a)
 		}
+	}
+	if len(all) == 1 {
+		f.Set("invoice", all[0].Invoice)
+	}
+	if len(all) > 0 {
+		f.Set("applied", all)
 	}
 }

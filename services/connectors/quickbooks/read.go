@@ -77,7 +77,7 @@ func (r *reader) snapshot(k *kind, id string, b body) events.Change {
 	}
 	k.read(r.settings, b, c.Fields)
 	if k.links != nil {
-		k.links(b, func(object, id string) events.Link {
+		k.links(r.settings, b, func(object, id string) events.Link {
 			return events.Link{Connection: r.deps.Connection, Object: object, ID: id}
 		}, c.Fields)
 	}

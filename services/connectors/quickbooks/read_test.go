@@ -33,6 +33,7 @@ func TestReadSnapshots(t *testing.T) {
 		"Name": "Widget", "Sku": "W-1", "Description": "A widget", "UnitPrice": usd("9.5"),
 	})).ID
 	inv := b.must(t, invoice(customer, item, "77", map[string]any{"Amount": usd("10")})).ID
+	invLine, _ := b.box.Invoices()[0]["Line"].([]any)[0].(map[string]any)["Id"].(string)
 	pay := b.must(t, document("Payment", key(events.EntityPayment, "5"), map[string]any{
 		"CustomerRef": customer, "TotalAmt": usd("4"), "InvoiceRef": inv, "TxnDate": "2026-11-21", "PaymentRefNum": "pi_1",
 	})).ID
@@ -44,19 +45,21 @@ func TestReadSnapshots(t *testing.T) {
 		record events.Key
 		want   map[string]any
 	}{
-		// The country comes back as a code, whatever was written, and is no news.
+		// The country comes back as a code, whatever was written.
 		"Customer": {customer, key(events.EntityCompany, "11"), map[string]any{
 			"name": "Acme: North", "email": "a@acme.example", "phone": "+1 555", "street": "1 High St",
-			"city": "Springfield", "state": "IL", "zip": "62701", "currency": "USD",
+			"city": "Springfield", "state": "IL", "zip": "62701", "country": "United States", "currency": "USD",
 		}},
-		"Item": {item, events.Key{}, map[string]any{"name": "Widget", "sku": "W-1", "description": "A widget", "price": usdOf("9.5"), "active": true}},
+		"Item": {item, events.Key{}, map[string]any{"name": "Widget", "sku": "W-1", "description": "A widget", "price": usdOf("9.5"), "active": true, "kind": "service"}},
 		"Invoice": {inv, key(events.EntityDeal, "77"), map[string]any{
 			"number": "HS-77", "status": "open", "total": usdOf("10.00"), "amountPaid": usdOf("4.00"), "amountDue": usdOf("6.00"),
 			"issuedOn": "2026-11-20", "dueOn": "2026-12-20", "company": link("Customer", customer),
+			"lines": []events.Line{{ID: invLine, Product: link("Item", item), Amount: usdOf("10.00"), TaxCode: "TAX"}},
 		}},
 		"Payment": {pay, key(events.EntityPayment, "5"), map[string]any{
 			"amount": usdOf("4.00"), "status": "succeeded", "receivedOn": "2026-11-21", "reference": "pi_1",
 			"company": link("Customer", customer), "invoice": link("Invoice", inv),
+			"applied": []events.Applied{{Invoice: link("Invoice", inv), Amount: usdOf("4.00")}},
 		}},
 	}
 	for object, c := range cases {

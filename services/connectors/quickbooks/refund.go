@@ -29,10 +29,10 @@ func (s *Settings) validateRefunds(add func(string, ...any)) {
 	if r == nil {
 		return
 	}
-	if r.As != "" && r.As != objectRefund && r.As != objectCredit {
+	if r.As != "" && r.As != objectRefundReceipt && r.As != objectCreditMemo {
 		add("refunds.as: want RefundReceipt or CreditMemo")
 	}
-	if !digits(r.Item) {
+	if !isID(r.Item) {
 		add("refunds.item: want the id of an item")
 	}
 	switch {
@@ -41,7 +41,7 @@ func (s *Settings) validateRefunds(add func(string, ...any)) {
 	case r.TaxCode != "" && !s.Tax.native(r.TaxCode):
 		add("refunds.tax_code: want %s", s.Tax.form())
 	}
-	if r.As != objectCredit && s.RefundAccount == "" && s.DepositAccount == "" {
+	if r.As != objectCreditMemo && s.RefundAccount == "" && s.DepositAccount == "" {
 		add("refund_account is missing: refunds are paid from it")
 	}
 }
@@ -80,10 +80,10 @@ type flowSet struct {
 
 // flows are the default mappings that go with the settings.
 func (s *Settings) flows() fs.FS {
-	names := []string{"customer.yaml", "invoice.yaml", "item.yaml", "payment.yaml"}
+	names := []string{"credit-memo.yaml", "customer.yaml", "estimate.yaml", "invoice-record.yaml", "invoice.yaml", "item.yaml", "payment.yaml"}
 	switch {
 	case s.Refunds == nil:
-	case s.Refunds.As == objectCredit:
+	case s.Refunds.As == objectCreditMemo:
 		names = append(names, "refund-credit.yaml")
 	default:
 		names = append(names, "refund-receipt.yaml")

@@ -9,74 +9,71 @@ import (
 )
 
 // void makes a transaction count nothing and stay in the books.
-func (t *target) void(ctx context.Context, k *kind, doc connector.Document) (connector.Result, error) {
+func (t *target) void(ctx context.Context, k *kind, doc connector.Document) (*step, connector.Result, error) {
 	op := "void " + k.title
-	if !k.transaction() {
-		return connector.Result{}, fault.New(fault.Rejected, Name+": "+op, "a %s can't be voided", k.title).
-			WithHint("use on_leave: delete, which makes it inactive")
-	}
-	if k.voiding == "" {
-		return connector.Result{}, fault.New(fault.Rejected, Name+": "+op, "QuickBooks can't void one").
-			WithHint("use on_leave: delete, or end it by hand")
+	if k.void == "" {
+		return nil, connector.Result{}, fault.New(fault.Rejected, Name+": "+op, "a %s can't be voided", k.title).
+			WithHint("use on_leave: delete, which deletes a transaction and makes a customer or an item inactive")
 	}
 	current, err := t.existing(ctx, k, doc)
 	if err != nil || current == nil {
-		return gone(doc), err
+		return nil, gone(doc), err
 	}
 	if isVoid(current) {
-		return t.done(k, current, events.EffectUnchanged), nil
+		return nil, t.done(k, current, events.EffectUnchanged), nil
 	}
-	if err := untouched(k, current, op); err != nil {
-		return connector.Result{}, err
+	if err := t.removable(ctx, k, current, op); err != nil {
+		return nil, connector.Result{}, err
 	}
-	w := write{op: op, operation: k.voiding, body: identity(current), requestID: requestID(doc, "void "+current.text("SyncToken"))}
-	if k.voiding == "update" {
-		w.include, w.body["sparse"] = "void", true
+	w := write{op: op, operation: "void", body: identity(current), requestID: requestID(doc, "void "+current.text("SyncToken")), alone: true}
+	if k.void == voidByUpdate {
+		w.operation, w.include = "update", "void"
+		w.body["sparse"] = true
 	}
-	b, err := t.client.post(ctx, k, w)
-	err = t.explain(ctx, k, current, err)
-	t.recent.drop(k, current.text("Id"))
-	if err != nil {
-		return connector.Result{}, err
-	}
-	r := t.result(k, b, events.EffectVoided)
-	r.Seen.Set("status", statusVoid)
-	if k.name == objectPayment {
-		r.Seen.Set("status", statusCanceled)
-	}
-	return r, nil
+	return &step{kind: k, write: w, then: func(_ context.Context, b body, err error) (*step, connector.Result, error) {
+		t.recent.drop(k, current.text("Id"))
+		if err != nil {
+			return nil, connector.Result{}, err
+		}
+		r := t.result(k, b, events.EffectVoided)
+		r.Seen.Set("status", statusVoid)
+		if k.name == objectPayment {
+			r.Seen.Set("status", statusCanceled)
+		}
+		return nil, r, nil
+	}}, connector.Result{}, nil
 }
 
 // remove deletes a transaction and makes a name inactive, which is as far as
 // QuickBooks goes.
-func (t *target) remove(ctx context.Context, k *kind, doc connector.Document) (connector.Result, error) {
+func (t *target) remove(ctx context.Context, k *kind, doc connector.Document) (*step, connector.Result, error) {
 	op := "delete " + k.title
 	current, err := t.existing(ctx, k, doc)
 	if err != nil || current == nil {
-		return gone(doc), err
+		return nil, gone(doc), err
 	}
-	w := write{op: op, body: identity(current), requestID: requestID(doc, "delete "+current.text("SyncToken"))}
+	w := write{op: op, body: identity(current), requestID: requestID(doc, "delete "+current.text("SyncToken")), alone: true}
 	if k.transaction() {
-		if err := untouched(k, current, op); err != nil {
-			return connector.Result{}, err
+		if err := t.removable(ctx, k, current, op); err != nil {
+			return nil, connector.Result{}, err
 		}
 		w.operation = "delete"
 	} else {
 		if current["Active"] == false {
-			return t.done(k, current, events.EffectUnchanged), nil
+			return nil, t.done(k, current, events.EffectUnchanged), nil
 		}
 		w.body["sparse"], w.body["Active"] = true, false
 	}
-	b, err := t.client.post(ctx, k, w)
-	err = t.explain(ctx, k, current, err)
-	t.recent.drop(k, current.text("Id"))
-	if err != nil {
-		if fault.As(err).Code == codeNotFound {
-			return gone(doc), nil
+	return &step{kind: k, write: w, then: func(_ context.Context, b body, err error) (*step, connector.Result, error) {
+		t.recent.drop(k, current.text("Id"))
+		switch {
+		case err == nil:
+			return nil, connector.Result{ID: b.text("Id"), Effect: events.EffectDeleted}, nil
+		case fault.As(err).Code == codeNotFound:
+			return nil, gone(doc), nil
 		}
-		return connector.Result{}, err
-	}
-	return connector.Result{ID: b.text("Id"), Effect: events.EffectDeleted}, nil
+		return nil, connector.Result{}, err
+	}}, connector.Result{}, nil
 }
 
 // existing reads the document's object; nil when there is none.
@@ -97,12 +94,17 @@ func gone(doc connector.Document) connector.Result {
 	return connector.Result{ID: doc.ExternalID, Effect: events.EffectUnchanged}
 }
 
-// untouched refuses to take an invoice away from under the money that was
-// paid on it, and a credit from the invoices that it settles.
-func untouched(k *kind, current body, op string) error {
-	open := map[string]string{objectInvoice: "Balance", objectCredit: "RemainingCredit"}[k.name]
+// removable refuses to touch closed books, and to take an invoice or a credit
+// memo away from under what is applied to it.
+func (t *target) removable(ctx context.Context, k *kind, current body, op string) error {
+	if err := t.open(ctx, k, op, current.text("TxnDate")); err != nil {
+		return err
+	}
+	if k.name != objectInvoice && k.name != objectCreditMemo {
+		return nil
+	}
 	total, hasTotal := current.decimal("TotalAmt")
-	due, hasBalance := current.decimal(open)
+	due, hasBalance := current.decimal("Balance")
 	if !hasTotal || !hasBalance || total.Cmp(due) == 0 {
 		return nil
 	}

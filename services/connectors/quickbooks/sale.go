@@ -2,14 +2,34 @@ package quickbooks
 
 import (
 	"context"
+	"maps"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
-	"github.com/spoke-sync/spoke/services/internal/fault"
 )
 
-// buildSale makes what all sales forms have in common: invoices, estimates,
-// sales receipts, credit memos and refund receipts.
+// saleKind is what all sales forms have in common: a customer, lines, tax, a
+// number and a note.
+func saleKind(name, path, title string, entity events.Entity, more func(t *target, f fields, b body)) *kind {
+	return &kind{
+		name: name, path: path, title: title, entity: entity,
+		note: "PrivateNote", noteLimit: 4000, page: "/" + path + "?txnId=",
+		build: func(t *target, doc connector.Document) (body, error) {
+			f := newFields(title, doc)
+			b := buildSale(t, f)
+			if more != nil {
+				more(t, f, b)
+			}
+			return b, f.failure()
+		},
+		create: completeSale, patch: patchSale,
+		find: func(ctx context.Context, t *target, doc connector.Document, want body) (body, error) {
+			return findSale(ctx, t, t.kinds[name], doc, want)
+		},
+		links: linkSale,
+	}
+}
+
 func buildSale(t *target, f fields) body {
 	b := body{"CustomerRef": reference(f.required("CustomerRef"))}
 	b.put("DocNumber", f.short("DocNumber", maxDocNumber))
@@ -17,21 +37,38 @@ func buildSale(t *target, f fields) body {
 	b.putIn("BillEmail", "Address", f.text("BillEmail"))
 	b.putIn("CustomerMemo", "value", f.text("CustomerMemo"))
 	b.put("PrivateNote", f.text("PrivateNote"))
+	putAddress(f, b, "ShipAddr")
 	buildLines(t, f, b)
+	buildRate(f, b)
+	buildTax(t, f, b)
 	return b
 }
 
-// putRefNum puts the number under which money moved. One that is too long
-// goes to the note: cut, it would find nothing at the processor.
-func putRefNum(f fields, b body) {
-	number := f.text("PaymentRefNum")
-	switch note := b.text("PrivateNote"); {
-	case len([]rune(number)) <= maxRefNum:
-		b.put("PaymentRefNum", number)
-	case note == "":
-		b["PrivateNote"] = number
-	default:
-		b["PrivateNote"] = note + "\n" + number
+// buildRate puts in how many units of the home currency one of the
+// transaction's is worth.
+func buildRate(f fields, b body) {
+	rate, ok := f.decimal("ExchangeRate")
+	switch {
+	case !ok:
+	case rate.Sign() <= 0:
+		f.fail("ExchangeRate", "a rate is more than nothing")
+	case b.ref("CurrencyRef") != "": // the home currency has none
+		b["ExchangeRate"] = number(rate)
+	}
+}
+
+// buildTax puts in how prices relate to tax, and the tax that a flow has
+// worked out itself, which QuickBooks takes in the place of its own.
+func buildTax(t *target, f fields, b body) {
+	if how := f.text("GlobalTaxCalculation"); how != "" && !t.settings.Tax.USAutomated {
+		if how != taxExcluded && how != taxNotApplicable {
+			f.fail("GlobalTaxCalculation", "want TaxExcluded or NotApplicable: lines come without tax")
+		}
+		b["GlobalTaxCalculation"] = how
+	}
+	if tax, ok := f.money("TotalTax"); ok {
+		sharedCurrency(f, b.currency(t.settings.HomeCurrency), "TotalTax")
+		b["TxnTaxDetail"] = body{"TotalTax": number(tax.Amount)}
 	}
 }
 
@@ -39,8 +76,8 @@ func putRefNum(f fields, b body) {
 // tax, which only companies outside the United States are asked.
 func completeSale(_ context.Context, t *target, want body) error {
 	lines, _ := want["Line"].([]any)
-	want["Line"] = t.taxed(lines)
-	if !t.settings.Tax.USAutomated {
+	want["Line"] = t.taxed(lines, want)
+	if !t.settings.Tax.USAutomated && want.text("GlobalTaxCalculation") == "" {
 		want["GlobalTaxCalculation"] = t.settings.Tax.calculation()
 	}
 	return nil
@@ -51,182 +88,103 @@ func completeSale(_ context.Context, t *target, want body) error {
 func patchSale(t *target, _ connector.Document, want, current body) body {
 	lines := mergeLines(want.list("Line"), current.list("Line"))
 	patch := differing(want, current)
-	delete(patch, "CurrencyRef")
-	delete(patch, "Line")
+	// A transaction keeps its currency and what it was made from.
+	for _, fixed := range []string{"CurrencyRef", "ExchangeRate", "LinkedTxn", "Line"} {
+		delete(patch, fixed)
+	}
 	if lines != nil {
-		patch["Line"] = t.taxed(lines)
+		patch["Line"] = t.taxed(lines, current)
+		if tax, ok := want["TxnTaxDetail"]; ok {
+			patch["TxnTaxDetail"] = tax
+		}
+	}
+	if addr, ok := patch["ShipAddr"]; ok {
+		patch["ShipAddr"] = mergedAddress(body{"": addr}.inside(""), current.inside("ShipAddr"))
 	}
 	return patch
 }
 
-// findSale looks for the number and then through the customer's forms of the
-// type: a company that numbers by itself keeps its own number.
-func findSale(object string) func(context.Context, *target, connector.Document, body) (body, error) {
-	return func(ctx context.Context, t *target, doc connector.Document, want body) (body, error) {
-		k := t.kinds[object]
-		if n := want.text("DocNumber"); n != "" {
-			ours, err := findNoted(ctx, t, k, doc, "DocNumber = "+quote(n))
-			if ours != nil || err != nil {
-				return ours, err
-			}
+// findSale looks for the number and then through the customer's forms: a
+// company that numbers by itself keeps its own number.
+func findSale(ctx context.Context, t *target, k *kind, doc connector.Document, want body) (body, error) {
+	if n := want.text("DocNumber"); n != "" {
+		ours, err := findNoted(ctx, t, k, doc, "DocNumber = "+quote(n))
+		if ours != nil || err != nil {
+			return ours, err
 		}
-		return findNoted(ctx, t, k, doc, "CustomerRef = "+quote(want.ref("CustomerRef")))
+	}
+	return findNoted(ctx, t, k, doc, "CustomerRef = "+quote(want.ref("CustomerRef")))
+}
+
+// findNoted walks the transactions that meet the condition until one holds
+// the document's key.
+func findNoted(ctx context.Context, t *target, k *kind, doc connector.Document, where string) (body, error) {
+	var ours body
+	err := t.client.each(ctx, k, where, func(b body) bool {
+		if carries(b.text(k.note), doc.Key) {
+			ours = b
+		}
+		return ours == nil
+	})
+	return ours, err
+}
+
+// addressParts are the parts of an address that flows may set.
+var addressParts = [...]string{"Line1", "City", "CountrySubDivisionCode", "PostalCode", "Country"}
+
+func putAddress(f fields, b body, name string) {
+	for _, part := range addressParts {
+		b.putIn(name, part, f.text(name+part))
 	}
 }
 
-// depositTo puts the account that money goes to or comes from.
-func (t *target) depositTo(ctx context.Context, want body, account string) error {
-	id, err := t.accounts.id(ctx, account)
-	if err == nil {
-		want["DepositToAccountRef"] = reference(id)
+// mergedAddress puts the wanted parts of an address over those that people
+// have filled in.
+func mergedAddress(want, current body) body {
+	merged := maps.Clone(current)
+	if merged == nil {
+		merged = body{}
 	}
-	return err
+	delete(merged, "Lat") // of the old address
+	delete(merged, "Long")
+	maps.Copy(merged, want)
+	return merged
 }
 
-// readSale fills in what the canonical kinds of sales forms have in common.
-func readSale(s *Settings, b body, f events.Fields, total, day string) {
-	if n := b.text("DocNumber"); n != "" && total == "total" {
+// readTotals fills in what every sales form tells; day is what the entity
+// calls its date.
+func readTotals(s *Settings, b body, f events.Fields, day string) {
+	if n := b.text("DocNumber"); n != "" {
 		f.Set("number", n)
 	}
-	if amount, ok := b.money("TotalAmt", s.HomeCurrency); ok {
-		f.Set(total, amount)
+	if d := b.text("TxnDate"); d != "" {
+		f.Set(day, d)
 	}
-	if v := b.text("TxnDate"); v != "" {
-		f.Set(day, v)
-	}
-}
-
-func estimateKind() *kind {
-	return &kind{
-		name: objectEstimate, path: "estimate", title: "estimate", entity: events.EntityQuote,
-		note: "PrivateNote", noteLimit: 4000, page: "/estimate?txnId=",
-		build: buildEstimate, create: completeSale, patch: patchSale, find: findSale(objectEstimate),
-		read: readEstimate, links: linkCustomer,
+	if total, ok := b.money("TotalAmt", s.HomeCurrency); ok {
+		f.Set("total", total)
 	}
 }
 
-// The states of an estimate at QuickBooks.
-const (
-	estimatePending   = "Pending"
-	estimateAccepted  = "Accepted"
-	estimateClosed    = "Closed"
-	estimateRejected  = "Rejected"
-	estimateConverted = "Converted" // QuickBooks's own, once it is invoiced
-)
-
-// estimateStates are the states by the canonical ones of a quote.
-var estimateStates = map[string]string{
-	"draft": estimatePending, "open": estimatePending, "accepted": estimateAccepted,
-	"rejected": estimateRejected, "expired": estimateClosed, "canceled": estimateClosed,
-}
-
-func buildEstimate(t *target, doc connector.Document) (body, error) {
-	f := newFields("estimate", doc.Fields)
-	b := buildSale(t, f)
-	b.put("ExpirationDate", f.date("ExpirationDate"))
-	switch s := f.text("TxnStatus"); s {
-	case "", estimatePending, estimateAccepted, estimateClosed, estimateRejected:
-		b.put("TxnStatus", s)
-	default:
-		state, ok := estimateStates[s]
-		if !ok {
-			f.fail("TxnStatus", "want Pending, Accepted, Closed or Rejected, or the status of a quote")
-		}
-		b.put("TxnStatus", state)
+// readTax fills in the part of the total that is tax.
+func readTax(s *Settings, b body, f events.Fields) {
+	tax, ok := b.inside("TxnTaxDetail").decimal("TotalTax")
+	if !ok {
+		return
 	}
-	return b, f.failure()
-}
-
-func readEstimate(s *Settings, b body, f events.Fields) {
-	readSale(s, b, f, "total", "issuedOn")
-	if v := b.text("ExpirationDate"); v != "" {
-		f.Set("expiresOn", v)
-	}
-	switch b.text("TxnStatus") {
-	case estimatePending:
-		f.Set("status", "open")
-	case estimateAccepted, estimateConverted:
-		f.Set("status", "accepted")
-	case estimateRejected:
-		f.Set("status", "rejected")
-	} // Closed is said of what was invoiced as well as of what came to nothing
-}
-
-// receiptKind is a sale that is paid at once. It speaks of an order, since it
-// has lines and a number; the money is a part of it.
-func receiptKind() *kind {
-	return &kind{
-		name: objectReceipt, path: "salesreceipt", title: "sales receipt", entity: events.EntityOrder,
-		note: "PrivateNote", noteLimit: 4000, page: "/salesreceipt?txnId=", voiding: "update",
-		build: buildReceipt, create: completeReceipt, patch: patchSale, find: findSale(objectReceipt),
-		read: readReceipt, links: linkCustomer,
+	if m, err := events.NewMoney(tax.String(), b.currency(s.HomeCurrency)); err == nil {
+		f.Set("tax", m)
 	}
 }
 
-func buildReceipt(t *target, doc connector.Document) (body, error) {
-	f := newFields("sales receipt", doc.Fields)
-	b := buildSale(t, f)
-	putRefNum(f, b)
-	return b, f.failure()
-}
-
-func completeReceipt(ctx context.Context, t *target, want body) error {
-	if t.settings.DepositAccount != "" {
-		if err := t.depositTo(ctx, want, t.settings.DepositAccount); err != nil {
-			return err
-		}
-	}
-	return completeSale(ctx, t, want)
-}
-
-func readReceipt(s *Settings, b body, f events.Fields) {
-	readSale(s, b, f, "total", "placedOn")
-	f.Set("status", statusPaid)
-	if isVoid(b) {
-		f.Set("status", statusVoid)
+func linkCustomer(b body, link linker, f events.Fields) {
+	if id := b.ref("CustomerRef"); id != "" {
+		f.Set("company", link(objectCustomer, id))
 	}
 }
 
-// refundKind is money given back, which stands alone: QuickBooks links it to
-// no payment.
-func refundKind() *kind {
-	return &kind{
-		name: objectRefund, path: "refundreceipt", title: "refund receipt", entity: events.EntityRefund,
-		note: "PrivateNote", noteLimit: 4000, page: "/refundreceipt?txnId=",
-		build: buildRefund, create: completeRefund, patch: patchSale, find: findSale(objectRefund),
-		read: readRefund, links: linkCustomer,
-	}
-}
-
-func buildRefund(t *target, doc connector.Document) (body, error) {
-	f := newFields("refund receipt", doc.Fields)
-	b := buildSale(t, f)
-	t.refundLines(f, b)
-	putRefNum(f, b)
-	return b, f.failure()
-}
-
-// completeRefund adds the account that the money comes from, which
-// QuickBooks asks for.
-func completeRefund(ctx context.Context, t *target, want body) error {
-	account := t.settings.RefundAccount
-	if account == "" {
-		account = t.settings.DepositAccount
-	}
-	if account == "" {
-		return fault.New(fault.Rejected, Name+": create refund receipt", "no account to refund from").WithField("DepositToAccountRef").
-			WithHint("set refund_account of the connection to the id or the name of the account that refunds are paid from")
-	}
-	if err := t.depositTo(ctx, want, account); err != nil {
-		return err
-	}
-	return completeSale(ctx, t, want)
-}
-
-func readRefund(s *Settings, b body, f events.Fields) {
-	readSale(s, b, f, "amount", "refundedOn")
-	f.Set("status", statusSucceeded)
-	if v := b.text("PaymentRefNum"); v != "" {
-		f.Set("reference", v)
+func linkSale(s *Settings, b body, link linker, f events.Fields) {
+	linkCustomer(b, link, f)
+	if lines := readLines(s, b, link); len(lines) > 0 {
+		f.Set("lines", lines)
 	}
 }

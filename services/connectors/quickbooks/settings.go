@@ -206,14 +206,15 @@ func (t Tax) native(code string) bool {
 	if t.USAutomated {
 		return code == taxable || code == notTaxable
 	}
-	return digits(code)
+	return isID(code)
 }
 
-func digits(id string) bool {
-	return id != "" && !strings.ContainsFunc(id, func(r rune) bool { return r < '0' || r > '9' })
+// isID reports whether a text has the form of an object's id: digits only.
+func isID(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < '0' || r > '9' })
 }
 
-// calculation is how prices relate to tax outside the United States.
+// calculation says how prices relate to tax where a flow does not.
 func (t Tax) calculation() string {
 	if t.Calculation == "" {
 		return taxExcluded

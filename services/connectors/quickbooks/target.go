@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
-	"slices"
-	"strings"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
@@ -20,6 +18,7 @@ type target struct {
 	client   *client
 	kinds    map[string]*kind
 	accounts *accounts
+	profiles *profiles
 	recent   *recent
 }
 
@@ -27,73 +26,47 @@ func newTarget(s *Settings, deps connector.Deps, c *client) *target {
 	return &target{
 		settings: s, deps: deps, client: c, kinds: kinds(), recent: newRecent(),
 		accounts: &accounts{client: c, known: map[string]string{}},
+		profiles: &profiles{client: c, now: deps.Now},
 	}
 }
 
-// BatchSize implements connector.Target: one document is one call.
-func (t *target) BatchSize() int { return 1 }
-
-// Check implements connector.Target.
-func (t *target) Check(ctx context.Context) error {
-	info, err := t.client.company(ctx)
-	if err != nil {
-		return err
-	}
-	return t.checkCountry(info)
-}
+// BatchSize implements connector.Target.
+func (t *target) BatchSize() int { return maxBatch }
 
 // Apply implements connector.Target.
 func (t *target) Apply(ctx context.Context, docs []connector.Document) []connector.Result {
 	results := make([]connector.Result, len(docs))
-	for i, doc := range docs {
-		r, err := t.apply(ctx, doc)
+	steps := make([]*step, len(docs))
+	fresh := t.prefetch(ctx, docs)
+	parallel(len(docs), func(i int) {
+		s, r, err := t.begin(ctx, docs[i], fresh)
 		if err != nil {
-			r = connector.Result{Err: err}
+			s, r = nil, connector.Result{Err: err}
 		}
-		results[i] = r
-	}
+		steps[i], results[i] = s, r
+	})
+	t.run(ctx, steps, results)
 	return results
 }
 
-func (t *target) apply(ctx context.Context, doc connector.Document) (connector.Result, error) {
+// begin returns the first write of a document, or its result when it needs
+// none.
+func (t *target) begin(ctx context.Context, doc connector.Document, fresh map[string]body) (*step, connector.Result, error) {
 	k, err := t.kind(doc)
 	if err != nil {
-		return connector.Result{}, err
+		return nil, connector.Result{}, err
 	}
 	switch doc.Op {
 	case events.DesiredUpsert:
-		return t.whole(ctx, k, doc)
+		return t.upsert(ctx, k, doc, fresh)
 	case events.DesiredVoid:
 		return t.void(ctx, k, doc)
 	case events.DesiredDelete:
 		return t.remove(ctx, k, doc)
 	default:
-		return connector.Result{}, fault.New(fault.Rejected, Name+": apply "+k.title, "unknown operation %q", doc.Op).
+		return nil, connector.Result{}, fault.New(fault.Rejected, Name+": apply "+k.title, "unknown operation %q", doc.Op).
 			WithHint("upsert, void and delete are possible")
 	}
-}
-
-// whole makes the object and what belongs to it. Both are tried anew until
-// both are there.
-func (t *target) whole(ctx context.Context, k *kind, doc connector.Document) (connector.Result, error) {
-	r, err := t.upsert(ctx, k, doc)
-	if err != nil || k.after == nil {
-		return r, err
-	}
-	b := t.recent.get(k, r.ID)
-	if b == nil { // forgotten meanwhile
-		if b, err = t.client.get(ctx, k, r.ID); err != nil || b == nil {
-			return r, err
-		}
-	}
-	b, changed, err := k.after(ctx, t, doc, b)
-	if err != nil {
-		return connector.Result{}, err
-	}
-	if changed && r.Effect == events.EffectUnchanged {
-		r.Effect = events.EffectUpdated
-	}
-	return t.result(k, b, r.Effect), nil
 }
 
 // Find implements connector.Target. Items are told by SKU or name, the
@@ -119,16 +92,16 @@ func (t *target) kind(doc connector.Document) (*kind, error) {
 		return k, nil
 	}
 	return nil, fault.New(fault.Rejected, Name+": apply document", "unknown object type %q", doc.Object).
-		WithHint("possible are " + strings.Join(slices.Sorted(maps.Keys(t.kinds)), ", "))
+		WithHint("possible are " + kindNames())
 }
 
-func (t *target) upsert(ctx context.Context, k *kind, doc connector.Document) (connector.Result, error) {
+func (t *target) upsert(ctx context.Context, k *kind, doc connector.Document, fresh map[string]body) (*step, connector.Result, error) {
 	want, err := k.build(t, doc)
 	if err != nil {
-		return connector.Result{}, err
+		return nil, connector.Result{}, err
 	}
 	if doc.ExternalID != "" {
-		return t.change(ctx, k, doc, want)
+		return t.change(ctx, k, doc, want, fresh)
 	}
 	look := k.precheck
 	if doc.Reapply || t.deps.Now().Sub(doc.First) > requestMemory {
@@ -137,10 +110,10 @@ func (t *target) upsert(ctx context.Context, k *kind, doc connector.Document) (c
 	if look != nil {
 		found, err := look(ctx, t, doc, want)
 		if err != nil {
-			return connector.Result{}, err
+			return nil, connector.Result{}, err
 		}
 		if found != nil {
-			return t.update(ctx, k, doc, want, found)
+			return t.update(ctx, k, doc, want, found, rereads)
 		}
 	}
 	return t.make(ctx, k, doc, want)
@@ -148,53 +121,98 @@ func (t *target) upsert(ctx context.Context, k *kind, doc connector.Document) (c
 
 // make creates the object. The request id is the document's idempotency key,
 // so that a repeated create answers with the object of the first.
-func (t *target) make(ctx context.Context, k *kind, doc connector.Document, want body) (connector.Result, error) {
-	b, err := t.post(ctx, k, doc, want, "")
-	if err != nil {
-		switch fault.As(err).Code {
+func (t *target) make(ctx context.Context, k *kind, doc connector.Document, want body) (*step, connector.Result, error) {
+	return t.create(ctx, k, doc, want, "", func(ctx context.Context, cause error) (*step, connector.Result, error) {
+		switch fault.As(cause).Code {
 		case codeName:
-			return t.nameTaken(ctx, k, doc, want, err)
+			return t.nameTaken(ctx, k, doc, want, cause)
 		case codeDocNumber:
-			return t.numberTaken(ctx, k, doc, want, err)
+			return t.numberTaken(ctx, k, doc, want, cause)
 		}
-		return connector.Result{}, err
-	}
-	return t.done(k, b, events.EffectCreated), nil
+		return nil, connector.Result{}, cause
+	})
 }
 
-// post sends a create. step makes a request id of its own for another content.
-func (t *target) post(ctx context.Context, k *kind, doc connector.Document, want body, step string) (body, error) {
+// create makes the step that creates an object. part tells the create of
+// another content from the first; failed says what follows from a refusal.
+func (t *target) create(ctx context.Context, k *kind, doc connector.Document, want body, part string,
+	failed func(context.Context, error) (*step, connector.Result, error),
+) (*step, connector.Result, error) {
+	op := "create " + k.title
 	full := maps.Clone(want)
 	if k.create != nil {
 		if err := k.create(ctx, t, full); err != nil {
-			return nil, err
+			return nil, connector.Result{}, err
 		}
 	}
 	if k.note != "" {
 		full.put(k.note, stamped(full.text(k.note), doc.Key, k.noteLimit))
 	}
-	op := "create " + k.title
-	if err := t.written(op, full); err != nil {
-		return nil, err
+	if err := t.admit(ctx, k, op, full, full.text("TxnDate")); err != nil {
+		return nil, connector.Result{}, err
 	}
-	w := write{op: op, requestID: requestID(doc, step), body: full}
-	if step == stepSameNumber {
-		w.include = "allowduplicatedocnum"
+	s := &step{kind: k, write: write{op: op, requestID: requestID(doc, part), body: full, alone: k.transaction()}}
+	if part == partDuplicate {
+		s.write.include = "allowduplicatedocnum"
 	}
-	b, err := t.client.post(ctx, k, w)
-	return b, t.explain(ctx, k, full, err)
+	s.then = func(ctx context.Context, b body, err error) (*step, connector.Result, error) {
+		if err != nil {
+			return failed(ctx, t.explain(ctx, err, full))
+		}
+		return t.settled(ctx, k, doc, want, b, events.EffectCreated)
+	}
+	return s, connector.Result{}, nil
+}
+
+// admit refuses what QuickBooks is known to refuse.
+func (t *target) admit(ctx context.Context, k *kind, op string, b body, days ...string) error {
+	if err := t.written(op, b); err != nil {
+		return err
+	}
+	if err := t.payable(ctx, op, b); err != nil {
+		return err
+	}
+	return t.open(ctx, k, op, days...)
+}
+
+// settled follows a write, or the lack of one: the object is as it should be,
+// and what belongs to it comes next.
+func (t *target) settled(ctx context.Context, k *kind, doc connector.Document, want, b body, effect events.Effect) (*step, connector.Result, error) {
+	r := t.done(k, b, effect)
+	if k.after == nil {
+		return nil, r, nil
+	}
+	s, err := k.after(ctx, t, doc, want, b)
+	if err != nil || s == nil {
+		return nil, r, err
+	}
+	s.then = func(ctx context.Context, _ body, err error) (*step, connector.Result, error) {
+		if err != nil {
+			return nil, connector.Result{}, fault.As(err).WithField(s.write.field)
+		}
+		t.recent.drop(k, r.ID)
+		now, err := t.client.get(ctx, k, r.ID) // its balance is read, not worked out
+		if err != nil || now == nil {
+			return nil, connector.Result{}, err
+		}
+		if effect == events.EffectUnchanged {
+			effect = events.EffectUpdated
+		}
+		return nil, t.done(k, now, effect), nil
+	}
+	return s, r, nil
 }
 
 // nameTaken follows a create that met an existing name: the object is ours
 // from a lost call, or stands for the same thing, or the record gets a name
 // with its id.
-func (t *target) nameTaken(ctx context.Context, k *kind, doc connector.Document, want body, cause error) (connector.Result, error) {
+func (t *target) nameTaken(ctx context.Context, k *kind, doc connector.Document, want body, cause error) (*step, connector.Result, error) {
 	found, err := t.namesake(ctx, k, doc, want)
 	if err != nil {
-		return connector.Result{}, err
+		return nil, connector.Result{}, err
 	}
 	if found != nil {
-		return t.update(ctx, k, doc, want, found)
+		return t.update(ctx, k, doc, want, found, rereads)
 	}
 	field, limit := "DisplayName", maxName
 	if k.name == objectItem {
@@ -202,14 +220,12 @@ func (t *target) nameTaken(ctx context.Context, k *kind, doc connector.Document,
 	}
 	other := maps.Clone(want)
 	other[field] = renamed(want.text(field), doc, limit)
-	b, err := t.post(ctx, k, doc, other, "renamed")
-	if err != nil {
+	return t.create(ctx, k, doc, other, partRenamed, func(_ context.Context, err error) (*step, connector.Result, error) {
 		if fault.As(err).Code == codeName {
-			return connector.Result{}, fault.As(cause).WithField(field)
+			err = fault.As(cause).WithField(field)
 		}
-		return connector.Result{}, err
-	}
-	return t.done(k, b, events.EffectCreated), nil
+		return nil, connector.Result{}, err
+	})
 }
 
 // namesake returns the object with one of the record's names that may be
@@ -231,38 +247,39 @@ func (t *target) namesake(ctx context.Context, k *kind, doc connector.Document, 
 
 // numberTaken follows a create that met an existing number: ours from a lost
 // call, or somebody else's, which a person has to solve unless the settings
-// allow it.
-func (t *target) numberTaken(ctx context.Context, k *kind, doc connector.Document, want body, cause error) (connector.Result, error) {
+// say that numbers may come twice.
+func (t *target) numberTaken(ctx context.Context, k *kind, doc connector.Document, want body, cause error) (*step, connector.Result, error) {
 	found, err := findNoted(ctx, t, k, doc, "DocNumber = "+quote(want.text("DocNumber")))
-	if err != nil {
-		return connector.Result{}, err
-	}
 	switch {
+	case err != nil:
+		return nil, connector.Result{}, err
 	case found != nil:
-		return t.update(ctx, k, doc, want, found)
+		return t.update(ctx, k, doc, want, found, rereads)
 	case t.settings.TakenNumbers != numbersAllowed:
-		return connector.Result{}, fault.As(cause).WithField("DocNumber")
+		return nil, connector.Result{}, fault.As(cause).WithField("DocNumber")
 	}
-	b, err := t.post(ctx, k, doc, want, stepSameNumber)
-	if err != nil {
-		return connector.Result{}, err
-	}
-	return t.done(k, b, events.EffectCreated), nil
+	return t.create(ctx, k, doc, want, partDuplicate, func(_ context.Context, err error) (*step, connector.Result, error) {
+		return nil, connector.Result{}, err
+	})
 }
 
-// stepSameNumber is the create of a transaction whose number another one has.
-const stepSameNumber = "same number"
+// The parts of request ids for another content than the document's own.
+const (
+	partRenamed   = "renamed"
+	partDuplicate = "duplicate number"
+	partApply     = "apply"
+)
 
 // requestID is the idempotency key for a create, and a key made of it for
 // each other call of the document.
-func requestID(doc connector.Document, step string) string {
+func requestID(doc connector.Document, part string) string {
 	if doc.IdempotencyKey == "" {
 		return ""
 	}
-	if step == "" && len(doc.IdempotencyKey) <= maxRequestID {
+	if part == "" && len(doc.IdempotencyKey) <= maxRequestID {
 		return doc.IdempotencyKey
 	}
-	sum := sha256.Sum256([]byte(doc.IdempotencyKey + "\x00" + step))
+	sum := sha256.Sum256([]byte(doc.IdempotencyKey + "\x00" + part))
 	return hex.EncodeToString(sum[:maxRequestID/2])
 }
 

@@ -220,7 +220,7 @@ func TestEditBetweenReadAndWrite(t *testing.T) {
 	doc.ExternalID = b.must(t, doc).ID
 
 	transport := &http.Transport{DisableKeepAlives: true}
-	edits := 1
+	edits := 2 // once more than one Apply reads anew
 	client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/customer") && edits > 0 {
 			edits--
@@ -347,6 +347,10 @@ func TestMalformedDocuments(t *testing.T) {
 		"fractions of cent": {"Payment", map[string]any{"CustomerRef": "1", "TotalAmt": usd("1.005")}, "TotalAmt"},
 		"lines above total": {"Payment", map[string]any{"CustomerRef": "1", "TotalAmt": usd("1"), "Line": []any{map[string]any{"InvoiceRef": "2", "Amount": usd("1.01")}}}, "Line"},
 		"both ways to pay":  {"Payment", map[string]any{"CustomerRef": "1", "TotalAmt": usd("1"), "InvoiceRef": "2", "Line": []any{map[string]any{"InvoiceRef": "3", "Amount": usd("1")}}}, "InvoiceRef"},
+		"unknown item type": {"Item", map[string]any{"Name": "A", "Type": "Bundle"}, "Type"},
+		"unknown state":     {"Estimate", map[string]any{"CustomerRef": "1", "TxnStatus": "Won", "Line": []any{map[string]any{"Amount": usd("1")}}}, "TxnStatus"},
+		"no rate":           {"Invoice", map[string]any{"CustomerRef": "1", "ExchangeRate": json.Number("0"), "Line": []any{map[string]any{"Amount": usd("1")}}}, "ExchangeRate"},
+		"credit of nothing": {"CreditMemo", map[string]any{"CustomerRef": "1", "Apply": []any{map[string]any{"InvoiceRef": "2"}}, "Line": []any{map[string]any{"Amount": usd("1")}}}, "Apply[0].Amount"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -19,6 +19,7 @@ type webhooks struct {
 	settings   *Settings
 	connection string
 	now        func() time.Time
+	count      func(what string, n int)
 }
 
 // Verify implements connector.Webhooks. Any of the verifier tokens will do.

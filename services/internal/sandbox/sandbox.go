@@ -149,6 +149,13 @@ func (s *Server) ClearFaults() {
 	s.faults = nil
 }
 
+// Call counts a part of a call, such as one item of a batch.
+func (s *Server) Call(op string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.calls[op]++
+}
+
 // Effect records that something now exists or changed: Effect("salesOrder
 // created", "HS-deal-77"). The key is the caller's external key where the
 // object has one, else the vendor's id.

@@ -1,8 +1,8 @@
 // Package quickbooksbox is a QuickBooks Online that runs in memory: its OAuth
-// token endpoint, customers, items, sales forms and payments of one company with
-// the checks and error bodies of the real one, queries, and signed webhooks.
-// It shares no code with the connector, so that it catches the connector's
-// mistakes. It knows taxes by line, and no reports.
+// endpoints, the names and transactions of one company with the checks and
+// error bodies of the real one, taxes, queries, batches, change data capture,
+// and signed webhooks. It shares no code with the connector, so that it catches
+// the connector's mistakes. It knows no reports and no journal.
 package quickbooksbox
 
 import (
@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,12 +54,12 @@ type Options struct {
 	AutoNumbers bool
 	// TakenNames are the names of vendors and employees.
 	TakenNames []string
-	// TaxCodes are the known tax codes; TAX and NON when empty.
-	TaxCodes []string
-	// Country is the company's, US when empty. Outside the United States every
-	// line needs a tax code that is no pseudo code.
-	Country string
-	// TaxRates are percentages by tax code; none when absent.
+	// Country is the company's, US when empty. In the United States lines are
+	// TAX or NON, and SalesTax ("8.25") is what automated sales tax asks for,
+	// in per cent; empty switches it off. Elsewhere every line needs one of
+	// TaxRates, which are percentages by the id of a tax code.
+	Country  string
+	SalesTax string
 	TaxRates map[string]string
 	// Currency is the company's; USD when empty. Currencies are the others it
 	// deals in.
@@ -65,8 +67,13 @@ type Options struct {
 	Currencies []string
 
 	// PerMinute is how many calls are allowed in a minute, 500 when 0;
-	// a negative number allows any.
-	PerMinute int
+	// a negative number allows any. PerSecond and BatchesPerMinute are off when
+	// 0. Intuit's are 10 and 40.
+	PerMinute        int
+	PerSecond        int
+	BatchesPerMinute int
+	// MonthlyReads is how many metered calls are answered at all; 0 is any.
+	MonthlyReads int
 
 	// StateFile keeps the company over a restart; empty keeps nothing.
 	StateFile string
@@ -96,13 +103,15 @@ const (
 
 // Accounts of every company, by name.
 const (
+	// AssetAccount and ExpenseAccount are the worth and the cost of a stock.
+	AssetAccount   = "Inventory Asset"
+	ExpenseAccount = "Cost of Goods Sold"
+	// BankAccount is where refunds are paid from.
+	BankAccount = "Checking"
 	// IncomeAccount is where sales of products are booked.
 	IncomeAccount = "Sales of Product Income"
 	// DepositAccount is where payments wait for their deposit.
 	DepositAccount = "Undeposited Funds"
-	// AssetAccount and ExpenseAccount are the worth and the cost of a stock.
-	AssetAccount   = "Inventory Asset"
-	ExpenseAccount = "Cost of Goods Sold"
 )
 
 // Box is a running sandbox. It is an http.Handler.
@@ -111,11 +120,12 @@ type Box struct {
 	opts Options
 	hook *sandbox.Hook
 
-	mu    sync.Mutex
-	state state
-	// repeats is true within a request that allows a number twice.
-	repeats bool
+	mu      sync.Mutex
+	state   state
+	repeats bool        // within a request that allows a number twice
 	calls   []time.Time // of the last minute
+	batches []time.Time
+	reads   int
 }
 
 // New starts a sandbox. It fails only on an unreadable state file.
@@ -125,6 +135,7 @@ func New(opts Options) (*Box, error) {
 	if err := b.load(); err != nil {
 		return nil, fmt.Errorf("quickbooksbox: state file: %w", err)
 	}
+	b.state.complete()
 	b.hook = sandbox.NewHook(opts.WebhookURL, opts.Log, b.sign)
 	b.Server = sandbox.New("quickbooks", opts.Log, b.refuse)
 	b.Dump(b.dump)
@@ -135,6 +146,7 @@ func New(opts Options) (*Box, error) {
 	b.Handle("companyinfo", "GET "+apiPath+"/companyinfo/{id}", b.guarded(b.serveCompany))
 	b.Handle("query", "GET "+apiPath+"/query", b.guarded(b.serveQuery))
 	b.Handle("cdc", "GET "+apiPath+"/cdc", b.guarded(b.serveChanges))
+	b.Handle("batch", "POST "+apiPath+"/batch", b.guarded(b.serveBatch))
 	for _, e := range entities() {
 		b.Handle(e.path+".write", "POST "+apiPath+"/"+e.path, b.guarded(b.serveWrite(e)))
 		b.Handle(e.path+".read", "GET "+apiPath+"/"+e.path+"/{id}", b.guarded(b.serveRead(e)))
@@ -154,7 +166,6 @@ func withDefaults(o Options) Options {
 	set(&o.RefreshToken, DefaultRefreshToken)
 	set(&o.VerifierToken, DefaultVerifierToken)
 	set(&o.Currency, "USD")
-	set(&o.Country, "US")
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -168,8 +179,8 @@ func withDefaults(o Options) Options {
 	if o.PerMinute == 0 {
 		o.PerMinute = 500
 	}
-	if len(o.TaxCodes) == 0 {
-		o.TaxCodes = []string{"TAX", "NON"}
+	if o.Country == "" {
+		o.Country = "US"
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -204,7 +215,7 @@ func (b *Box) guarded(h http.HandlerFunc) http.HandlerFunc {
 			writeUnauthorized(w)
 		case r.PathValue("realm") != b.opts.RealmID:
 			writeFault(w, http.StatusForbidden, faultOf("3100", "message=ApplicationAuthorizationFailed; errorCode=003100; statusCode=403", "", ""))
-		case !b.admit():
+		case !b.admit(r):
 			writeThrottled(w)
 		default:
 			h(w, r)
@@ -212,24 +223,42 @@ func (b *Box) guarded(h http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// admit counts a call and reports whether it is within the rate.
-func (b *Box) admit() bool {
-	if b.opts.PerMinute < 0 {
-		return true
-	}
+// admit counts a call and reports whether it is within the limits. Reads are
+// metered; what is refused costs nothing.
+func (b *Box) admit(r *http.Request) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := b.opts.Now()
-	kept := b.calls[:0]
-	for _, at := range b.calls {
-		if now.Sub(at) < time.Minute {
-			kept = append(kept, at)
-		}
-	}
-	b.calls = kept
-	if len(b.calls) >= b.opts.PerMinute {
+	metered := r.Method == http.MethodGet
+	if metered && b.opts.MonthlyReads > 0 && b.reads >= b.opts.MonthlyReads {
 		return false
 	}
-	b.calls = append(b.calls, now)
+	if b.opts.PerMinute >= 0 {
+		b.calls = within(b.calls, now, time.Minute)
+		if len(b.calls) >= b.opts.PerMinute {
+			return false
+		}
+	}
+	if b.opts.PerSecond > 0 && len(within(slices.Clone(b.calls), now, time.Second)) >= b.opts.PerSecond {
+		return false
+	}
+	if strings.HasSuffix(r.URL.Path, "/batch") && b.opts.BatchesPerMinute > 0 {
+		b.batches = within(b.batches, now, time.Minute)
+		if len(b.batches) >= b.opts.BatchesPerMinute {
+			return false
+		}
+		b.batches = append(b.batches, now)
+	}
+	if b.opts.PerMinute >= 0 || b.opts.PerSecond > 0 {
+		b.calls = append(b.calls, now)
+	}
+	if metered {
+		b.reads++
+	}
 	return true
+}
+
+// within keeps the times that are less than a while ago.
+func within(times []time.Time, now time.Time, while time.Duration) []time.Time {
+	return slices.DeleteFunc(times, func(at time.Time) bool { return now.Sub(at) >= while })
 }

@@ -50,7 +50,8 @@ func entities() []entity {
 		},
 		{
 			name: "Invoice", path: "invoice", check: checkInvoice, void: "void",
-			writable:   words(saleFields, "DueDate SalesTermRef AllowOnlineCreditCardPayment AllowOnlineACHPayment InvoiceLink"),
+			writable: words(saleFields, "DueDate SalesTermRef AllowOnlineCreditCardPayment AllowOnlineACHPayment InvoiceLink"),
+
 			filterable: words(saleFilters, "DueDate Balance"),
 		},
 		{
@@ -82,6 +83,7 @@ func entities() []entity {
 func queryable() []entity {
 	return append(entities(),
 		entity{name: "Account", filterable: words("Id Name FullyQualifiedName AccountType AccountSubType Active")},
+		entity{name: "Preferences"},
 		entity{name: "TaxCode", filterable: words("Id Name Active")})
 }
 
@@ -137,8 +139,11 @@ func (o object) inside(name string) object {
 func (o object) ref(name string) string { return o.inside(name).text("value") }
 
 // lines returns the elements of Line.
-func (o object) lines() []object {
-	l, _ := o["Line"].([]any)
+func (o object) lines() []object { return o.listOf("Line") }
+
+// listOf returns the objects of a list property.
+func (o object) listOf(name string) []object {
+	l, _ := o[name].([]any)
 	out := make([]object, 0, len(l))
 	for _, e := range l {
 		switch m := e.(type) {

@@ -5,21 +5,95 @@ import (
 	"slices"
 )
 
-// form completes what all sales forms have in common and returns the total.
-func (b *Box) form(entity string, o, before object) (*big.Rat, *problem) {
-	if p := b.customerOf(o, before); p != nil {
-		return nil, p
+// checkEstimate completes an estimate.
+func checkEstimate(b *Box, o, before object) *problem {
+	if _, p := b.sale(o, before, "Estimate"); p != nil {
+		return p
 	}
-	if p := b.dates(o, before); p != nil {
-		return nil, p
+	setDefault(o, "TxnStatus", "Pending")
+	if !slices.Contains(words("Pending Accepted Closed Rejected Converted"), o.text("TxnStatus")) {
+		return invalid("2170", "Invalid Enumeration", "Invalid Enumeration : "+o.text("TxnStatus"), "TxnStatus")
 	}
-	if p := b.number(entity, o, before); p != nil {
-		return nil, p
+	return nil
+}
+
+// checkReceipt completes a sales receipt, which is paid at once.
+func checkReceipt(b *Box, o, before object) *problem {
+	if _, p := b.sale(o, before, "SalesReceipt"); p != nil {
+		return p
+	}
+	o["Balance"] = amount(new(big.Rat))
+	return b.deposit(o, "4")
+}
+
+// checkRefundReceipt completes a refund, for which somebody must say where the
+// money comes from.
+func checkRefundReceipt(b *Box, o, before object) *problem {
+	if _, p := b.sale(o, before, "RefundReceipt"); p != nil {
+		return p
+	}
+	o["Balance"] = amount(new(big.Rat))
+	return b.deposit(o, "")
+}
+
+// deposit checks the account of the money.
+func (b *Box) deposit(o object, without string) *problem {
+	if len([]rune(o.text("PaymentRefNum"))) > 21 {
+		return tooLong("PaymentRefNum")
+	}
+	id := o.ref("DepositToAccountRef")
+	if id == "" {
+		id = without
+	}
+	if id == "" {
+		return missingParam("DepositToAccountRef")
+	}
+	if _, ok := b.state.Objects["Account"][id]; !ok {
+		return badReference("Accounts", id)
+	}
+	o["DepositToAccountRef"] = object{"value": id}
+	return nil
+}
+
+// checkCreditMemo completes a credit memo.
+func checkCreditMemo(b *Box, o, before object) *problem {
+	total, p := b.sale(o, before, "CreditMemo")
+	if p == nil {
+		p = b.balance(o, before, total, "CreditMemo")
+	}
+	o["RemainingCredit"] = o["Balance"]
+	return p
+}
+
+// balance is what payments leave of a new total.
+func (b *Box) balance(o, before object, total *big.Rat, entity string) *problem {
+	applied := new(big.Rat)
+	if before != nil {
+		applied = b.applied(before.text("Id"), entity)
+	}
+	left := new(big.Rat).Sub(total, applied)
+	if left.Sign() < 0 && applied.Sign() > 0 {
+		return business("The payments applied exceed the new total")
+	}
+	o["Balance"] = amount(left)
+	return nil
+}
+
+// sale checks what every sales form has: numbers, dates, lines, tax and total.
+func (b *Box) sale(o, before object, entity string) (*big.Rat, *problem) {
+	for _, check := range []func() *problem{
+		func() *problem { return b.customerOf(o, before) },
+		func() *problem { return b.dates(o, before) },
+		func() *problem { return b.number(o, before, entity) },
+	} {
+		if p := check(); p != nil {
+			return nil, p
+		}
 	}
 	if len(o.text("PrivateNote")) > 4000 {
 		return nil, tooLong("PrivateNote")
 	}
-	total, p := b.saleLines(o)
+	sum, p := b.saleLines(o)
 	if p != nil {
 		return nil, p
 	}
@@ -27,100 +101,15 @@ func (b *Box) form(entity string, o, before object) (*big.Rat, *problem) {
 	if p != nil {
 		return nil, p
 	}
-	total.Add(total, tax)
+	total := sum.Add(sum, tax)
+	if total.Sign() < 0 {
+		return nil, business("Transaction amount must be 0 or greater")
+	}
 	o["TotalAmt"] = amount(total)
+	for _, name := range []string{"BillAddr", "ShipAddr"} {
+		if addr := o.inside(name); addr != nil && addr.text("Country") != "" {
+			addr["Country"] = isoCountry(addr.text("Country"))
+		}
+	}
 	return total, nil
-}
-
-// tax works out the tax of a form by the codes of its lines.
-func (b *Box) tax(o object) (*big.Rat, *problem) {
-	sum := new(big.Rat)
-	calculation := o.text("GlobalTaxCalculation")
-	if b.opts.Country != "US" && !slices.Contains(words("TaxExcluded TaxInclusive NotApplicable"), calculation) {
-		return nil, invalid("2170", "Invalid Enumeration", "Invalid Enumeration : "+calculation, "GlobalTaxCalculation")
-	}
-	for _, l := range o.lines() {
-		code := l.inside("SalesItemLineDetail").ref("TaxCodeRef")
-		if b.opts.Country != "US" && l.text("DetailType") == "SalesItemLineDetail" && calculation != "NotApplicable" && (code == "" || code == "TAX" || code == "NON") {
-			return nil, business("Make sure all your transactions have a tax rate before you save")
-		}
-		rate, ok := new(big.Rat).SetString(b.opts.TaxRates[code])
-		if !ok || calculation == "NotApplicable" || calculation == "TaxInclusive" {
-			continue
-		}
-		rate.Mul(rate, orZero(l["Amount"])).Quo(rate, big.NewRat(100, 1))
-		sum.Add(sum, mustRat(rate.FloatString(places)))
-	}
-	if sum.Sign() != 0 {
-		o["TxnTaxDetail"] = object{"TotalTax": amount(sum)}
-	}
-	return sum, nil
-}
-
-// checkEstimate completes an estimate, which books nothing.
-func checkEstimate(b *Box, o, before object) *problem {
-	if _, p := b.form("Estimate", o, before); p != nil {
-		return p
-	}
-	setDefault(o, "TxnStatus", "Pending")
-	if s := o.text("TxnStatus"); !slices.Contains(words("Pending Accepted Closed Rejected Converted"), s) {
-		return invalid("2170", "Invalid Enumeration", "Invalid Enumeration : "+s, "TxnStatus")
-	}
-	return nil
-}
-
-// checkReceipt completes a sales receipt, which is paid at once.
-func checkReceipt(b *Box, o, before object) *problem {
-	if _, p := b.form("SalesReceipt", o, before); p != nil {
-		return p
-	}
-	if o.ref("DepositToAccountRef") == "" {
-		o["DepositToAccountRef"] = object{"value": "4"}
-	}
-	o["Balance"] = amount(new(big.Rat))
-	return b.moneyAccount(o)
-}
-
-// checkRefundReceipt completes a refund, which names the account that the
-// money comes from.
-func checkRefundReceipt(b *Box, o, before object) *problem {
-	if _, p := b.form("RefundReceipt", o, before); p != nil {
-		return p
-	}
-	if o.ref("DepositToAccountRef") == "" {
-		return missingParam("DepositToAccountRef")
-	}
-	o["Balance"] = amount(new(big.Rat))
-	return b.moneyAccount(o)
-}
-
-// moneyAccount checks the account that money goes to or comes from, and the
-// number under which it moved.
-func (b *Box) moneyAccount(o object) *problem {
-	if len([]rune(o.text("PaymentRefNum"))) > 21 {
-		return tooLong("PaymentRefNum")
-	}
-	if id := o.ref("DepositToAccountRef"); b.state.Objects["Account"][id] == nil {
-		return badReference("Accounts", id)
-	}
-	return nil
-}
-
-// checkCreditMemo completes a credit memo: what payments have used up of it is
-// no longer remaining.
-func checkCreditMemo(b *Box, o, before object) *problem {
-	total, p := b.form("CreditMemo", o, before)
-	if p != nil {
-		return p
-	}
-	used := new(big.Rat)
-	if before != nil {
-		used = b.applied("CreditMemo", before.text("Id"))
-	}
-	left := new(big.Rat).Sub(total, used)
-	if left.Sign() < 0 {
-		return business("The credit applied exceeds the new total")
-	}
-	o["RemainingCredit"], o["Balance"] = amount(left), amount(left)
-	return nil
 }

@@ -16,7 +16,12 @@ func (b *Box) Add(entity string, fields map[string]any) (string, error) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	o, p := b.insert(e, clone(fields))
+	in := clone(fields)
+	p := e.properties(in)
+	var o object
+	if p == nil {
+		o, p = b.insert(e, in)
+	}
 	if p != nil {
 		return "", fmt.Errorf("quickbooksbox: add %s: %s %s", entity, p.code, p.detail)
 	}
@@ -38,6 +43,7 @@ func (b *Box) Edit(entity, id string, fields map[string]any) error {
 		return fmt.Errorf("quickbooksbox: no %s %s", entity, id)
 	}
 	o := clone(current)
+	delete(o, "TxnTaxDetail")
 	for name, v := range clone(fields) {
 		o[name] = v
 	}
@@ -62,6 +68,64 @@ func (b *Box) Deposit(id string) error {
 	return nil
 }
 
+// Remove deletes a transaction.
+func (b *Box) Remove(entity, id string) error { return b.byHand(entity, id, "delete") }
+
+// Void voids a transaction.
+func (b *Box) Void(entity, id string) error { return b.byHand(entity, id, "void") }
+
+func (b *Box) byHand(name, id, operation string) error {
+	e, ok := entityOf(name)
+	if !ok {
+		return fmt.Errorf("quickbooksbox: no entity %s", name)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	in := object{"Id": id, "SyncToken": b.state.Objects[name][id].text("SyncToken")}
+	do := b.remove
+	if operation == "void" {
+		do = b.void
+	}
+	if _, p := do(e, in); p != nil {
+		return fmt.Errorf("quickbooksbox: %s %s: %s %s", operation, name, p.code, p.detail)
+	}
+	b.save()
+	return nil
+}
+
+// Merge makes one customer a part of another: what was the one's is the
+// other's, and the one is gone.
+func (b *Box) Merge(gone, into string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	customers := b.state.Objects["Customer"]
+	if customers[gone] == nil || customers[into] == nil || gone == into {
+		return errors.New("quickbooksbox: no two customers to merge")
+	}
+	for _, e := range entities() {
+		for _, o := range b.state.Objects[e.name] {
+			if o.ref("CustomerRef") == gone {
+				o["CustomerRef"] = object{"value": into, "name": customers[into].text("DisplayName")}
+			}
+		}
+	}
+	delete(customers, gone)
+	b.gone("Customer", gone)
+	kept := clone(customers[into])
+	b.bump(kept, customers[into])
+	customers[into] = kept
+	b.hook.Send(b.Notification("Customer", into, "Merge", gone))
+	b.save()
+	return nil
+}
+
+// CloseBooks refuses transactions up to that day from now on; "" opens them.
+func (b *Box) CloseBooks(day string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.opts.BookCloseDate = day
+}
+
 func entityOf(name string) (entity, bool) {
 	for _, e := range entities() {
 		if e.name == name {
@@ -69,23 +133,4 @@ func entityOf(name string) (entity, bool) {
 		}
 	}
 	return entity{}, false
-}
-
-// Remove deletes a transaction.
-func (b *Box) Remove(entity, id string) error {
-	e, ok := entityOf(entity)
-	if !ok {
-		return fmt.Errorf("quickbooksbox: no entity %s", entity)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	current := b.state.Objects[entity][id]
-	if current == nil {
-		return fmt.Errorf("quickbooksbox: no %s %s", entity, id)
-	}
-	if _, p := b.remove(e, object{"Id": id, "SyncToken": current.text("SyncToken")}); p != nil {
-		return fmt.Errorf("quickbooksbox: remove %s: %s %s", entity, p.code, p.detail)
-	}
-	b.save()
-	return nil
 }

@@ -37,7 +37,11 @@ func checkCustomer(b *Box, o, before object) *problem {
 			return nameTaken("vendor")
 		}
 	}
-	if addr := o.inside("BillAddr"); addr != nil {
+	for _, name := range []string{"BillAddr", "ShipAddr"} {
+		addr := o.inside(name)
+		if addr == nil {
+			continue
+		}
 		if c := addr.text("Country"); c != "" {
 			addr["Country"] = isoCountry(c)
 		}

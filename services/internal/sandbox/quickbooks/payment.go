@@ -1,6 +1,9 @@
 package quickbooksbox
 
-import "math/big"
+import (
+	"math/big"
+	"slices"
+)
 
 // checkPayment completes a payment: who paid, how much, and for what.
 func checkPayment(b *Box, o, before object) *problem {
@@ -24,64 +27,60 @@ func checkPayment(b *Box, o, before object) *problem {
 	} else {
 		o["DepositToAccountRef"] = object{"value": "4"}
 	}
-	paid, credited, p := b.paymentLines(o, before)
+	sum, p := b.paymentLines(o, before)
 	if p != nil {
 		return p
 	}
-	free := new(big.Rat).Add(total, credited)
-	free.Sub(free, paid)
-	if free.Sign() < 0 {
+	if sum.Cmp(total) > 0 {
 		return business("The amount applied exceeds the amount received")
 	}
-	if free.Cmp(total) > 0 {
+	if sum.Sign() < 0 {
 		return business("The credits exceed what they are applied to")
 	}
 	o["TotalAmt"] = amount(total)
-	o["UnappliedAmt"] = amount(free)
+	o["UnappliedAmt"] = amount(new(big.Rat).Sub(total, sum))
 	return nil
 }
 
-// paymentLines checks what each line pays, or which credit it pays with, and
-// returns the sums of both.
-func (b *Box) paymentLines(o, before object) (paid, credited *big.Rat, p *problem) {
-	paid, credited = new(big.Rat), new(big.Rat)
+// paymentLines checks what each line pays and returns what they take of the
+// payment: invoices take from it, credit memos add to it.
+func (b *Box) paymentLines(o, before object) (*big.Rat, *problem) {
+	sum := new(big.Rat)
 	for _, l := range o.lines() {
 		a, ok := amountOf(l["Amount"])
 		if !ok || a.Sign() < 0 {
-			return nil, nil, missingParam("Line.Amount")
+			return nil, missingParam("Line.Amount")
 		}
 		id, typ := linked(l)
-		sum, open := paid, "Balance"
-		switch typ {
-		case "Invoice":
-		case "CreditMemo":
-			sum, open = credited, "RemainingCredit"
-		default:
-			return nil, nil, missingParam("Line.LinkedTxn")
+		if typ != "Invoice" && typ != "CreditMemo" {
+			return nil, missingParam("Line.LinkedTxn")
 		}
-		t, ok := b.state.Objects[typ][id]
+		other, ok := b.state.Objects[typ][id]
 		switch {
 		case !ok:
-			return nil, nil, badReference("LinkedTxn", id)
-		case t.ref("CustomerRef") != o.ref("CustomerRef"):
-			return nil, nil, business("The " + typ + " belongs to another customer")
-		case t.ref("CurrencyRef") != o.ref("CurrencyRef"):
-			return nil, nil, business("The " + typ + " is in another currency")
+			return nil, badReference("LinkedTxn", id)
+		case other.ref("CustomerRef") != o.ref("CustomerRef"):
+			return nil, business("The " + typ + " belongs to another customer")
+		case other.ref("CurrencyRef") != o.ref("CurrencyRef"):
+			return nil, business("The " + typ + " is in another currency")
 		}
-		free := orZero(t[open])
+		free := orZero(other["Balance"])
 		if before != nil {
-			free.Add(free, paidBy(before, typ, id))
+			free.Add(free, paidBy(before, id, typ))
 		}
 		if a.Cmp(free) > 0 {
-			return nil, nil, business("The amount applied exceeds the balance of the " + typ)
+			return nil, business("The amount applied exceeds the balance of the " + typ)
 		}
 		l["Amount"] = amount(a)
+		if typ == "CreditMemo" {
+			a = new(big.Rat).Neg(a)
+		}
 		sum.Add(sum, a)
 	}
-	return paid, credited, nil
+	return sum, nil
 }
 
-// linked returns the transaction that a line pays, or pays with.
+// linked returns the transaction that a line pays.
 func linked(l object) (id, typ string) {
 	list, _ := l["LinkedTxn"].([]any)
 	if len(list) != 1 {
@@ -91,80 +90,87 @@ func linked(l object) (id, typ string) {
 	return t.text("TxnId"), t.text("TxnType")
 }
 
-// paidBy is what a payment moves of an invoice or a credit memo.
-func paidBy(payment object, entity, id string) *big.Rat {
+// paidBy is what a payment settles of an invoice or uses up of a credit memo.
+func paidBy(payment object, id, typ string) *big.Rat {
 	sum := new(big.Rat)
 	for _, l := range payment.lines() {
-		if of, typ := linked(l); of == id && typ == entity {
+		if i, t := linked(l); i == id && t == typ {
 			sum.Add(sum, orZero(l["Amount"]))
 		}
 	}
 	return sum
 }
 
-// applied is what all payments move of an invoice or a credit memo.
-func (b *Box) applied(entity, id string) *big.Rat {
+// applied is what all payments settle or use up of a transaction.
+func (b *Box) applied(id, typ string) *big.Rat {
 	sum := new(big.Rat)
 	for _, p := range b.state.Objects["Payment"] {
-		sum.Add(sum, paidBy(p, entity, id))
+		sum.Add(sum, paidBy(p, id, typ))
 	}
 	return sum
 }
 
-// settle works out anew what is open of every transaction that a payment paid
-// before or pays now.
+// settle works out anew the balance of everything that a payment is about, or
+// was before.
 func (b *Box) settle(e entity, o, before object) {
 	if e.name != "Payment" {
 		return
 	}
-	done := map[[2]string]bool{}
+	var about [][2]string
 	for _, p := range []object{o, before} {
 		for _, l := range p.lines() {
 			id, typ := linked(l)
-			if key := [2]string{typ, id}; id != "" && !done[key] {
-				done[key] = true
-				b.rebalance(typ, id)
+			if t := [2]string{id, typ}; id != "" && !slices.Contains(about, t) {
+				about = append(about, t)
 			}
 		}
 	}
+	for _, t := range about {
+		b.rebalance(t[0], t[1])
+	}
 }
 
-// rebalance gives an invoice or a credit memo its next version with what its
-// payments leave of it.
-func (b *Box) rebalance(entity, id string) {
-	current, ok := b.state.Objects[entity][id]
+// rebalance gives an invoice or a credit memo its next version with the
+// balance that its payments leave.
+func (b *Box) rebalance(id, typ string) {
+	current, ok := b.state.Objects[typ][id]
 	if !ok {
 		return
 	}
 	o := clone(current)
-	left := amount(new(big.Rat).Sub(orZero(o["TotalAmt"]), b.applied(entity, id)))
-	o["Balance"] = left
-	if entity == "CreditMemo" {
-		o["RemainingCredit"] = left
+	o["Balance"] = amount(new(big.Rat).Sub(orZero(o["TotalAmt"]), b.applied(id, typ)))
+	if typ == "CreditMemo" {
+		o["RemainingCredit"] = o["Balance"]
 	}
 	links := []any{}
+	for _, l := range o.listOf("LinkedTxn") {
+		if l.text("TxnType") != "Payment" {
+			links = append(links, l)
+		}
+	}
 	for _, pid := range sortedIDs(b.state.Objects["Payment"]) {
-		if paidBy(b.state.Objects["Payment"][pid], entity, id).Sign() > 0 {
+		if paidBy(b.state.Objects["Payment"][pid], id, typ).Sign() > 0 {
 			links = append(links, object{"TxnId": pid, "TxnType": "Payment"})
 		}
 	}
 	o["LinkedTxn"] = links
 	b.bump(o, current)
-	b.state.Objects[entity][id] = o
-	b.notify(entity, id, "Update")
+	b.state.Objects[typ][id] = o
+	b.notify(typ, id, "Update")
 }
 
 // unlink takes a transaction out of all payments, whose money is free again. A
 // payment without money is only there to apply a credit and ends with it.
-func (b *Box) unlink(entity, id string) {
+func (b *Box) unlink(id, typ string) {
 	for _, pid := range sortedIDs(b.state.Objects["Payment"]) {
 		current := b.state.Objects["Payment"][pid]
-		if paidBy(current, entity, id).Sign() == 0 {
+		if paidBy(current, id, typ).Sign() == 0 {
 			continue
 		}
-		e, _ := entityOf("Payment")
 		if orZero(current["TotalAmt"]).Sign() == 0 {
 			delete(b.state.Objects["Payment"], pid)
+			b.gone("Payment", pid)
+			e, _ := entityOf("Payment")
 			b.settle(e, nil, current)
 			b.notify("Payment", pid, "Delete")
 			continue
@@ -173,10 +179,16 @@ func (b *Box) unlink(entity, id string) {
 		var kept []any
 		sum := new(big.Rat)
 		for _, l := range o.lines() {
-			if of, typ := linked(l); of != id || typ != entity {
-				kept = append(kept, l)
-				sum.Add(sum, orZero(l["Amount"]))
+			i, t := linked(l)
+			if i == id && t == typ {
+				continue
 			}
+			kept = append(kept, l)
+			a := orZero(l["Amount"])
+			if t == "CreditMemo" {
+				a.Neg(a)
+			}
+			sum.Add(sum, a)
 		}
 		o["Line"] = kept
 		o["UnappliedAmt"] = amount(new(big.Rat).Sub(orZero(o["TotalAmt"]), sum))

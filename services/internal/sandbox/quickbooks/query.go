@@ -30,7 +30,15 @@ func (b *Box) serveQuery(w http.ResponseWriter, r *http.Request) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	sandbox.JSON(w, http.StatusOK, map[string]any{"QueryResponse": b.answer(q), "time": b.opts.Now().Format(timeLayout)})
+}
+
+// answer is what a query finds. The caller holds the lock.
+func (b *Box) answer(q query) map[string]any {
 	var found []object
+	if q.entity == "Preferences" {
+		found = append(found, b.preferences())
+	}
 	for _, id := range sortedIDs(b.state.Objects[q.entity]) {
 		if o := b.state.Objects[q.entity][id]; q.matches(o) {
 			found = append(found, o)
@@ -45,7 +53,7 @@ func (b *Box) serveQuery(w http.ResponseWriter, r *http.Request) {
 		page := found[start:min(start+q.max, len(found))]
 		response[q.entity], response["startPosition"], response["maxResults"] = page, q.start, len(page)
 	}
-	sandbox.JSON(w, http.StatusOK, map[string]any{"QueryResponse": response, "time": b.opts.Now().Format(timeLayout)})
+	return response
 }
 
 // check refuses entities and properties that can't be asked for.
@@ -118,9 +126,9 @@ func (c condition) matches(o object) bool {
 
 // compare orders times and numbers by value and everything else as text.
 func compare(a, b string) int {
-	if at, err := time.Parse(timeLayout, a); err == nil {
-		if other, err := time.Parse(timeLayout, b); err == nil {
-			return at.Compare(other)
+	if x, err := time.Parse(time.RFC3339, a); err == nil {
+		if y, err := time.Parse(time.RFC3339, b); err == nil {
+			return x.Compare(y)
 		}
 	}
 	x, okX := amountOf(json.Number(a))

@@ -3,14 +3,13 @@ package quickbooksbox
 import (
 	"encoding/json"
 	"math/big"
-	"slices"
 	"strconv"
 	"time"
 )
 
-// checkInvoice completes an invoice: numbers, dates, lines and totals.
+// checkInvoice completes an invoice.
 func checkInvoice(b *Box, o, before object) *problem {
-	total, p := b.form("Invoice", o, before)
+	total, p := b.sale(o, before, "Invoice")
 	if p != nil {
 		return p
 	}
@@ -18,16 +17,12 @@ func checkInvoice(b *Box, o, before object) *problem {
 		day, _ := time.Parse(time.DateOnly, o.text("TxnDate"))
 		o["DueDate"] = day.AddDate(0, 0, 30).Format(time.DateOnly)
 	}
-	applied := new(big.Rat)
-	if before != nil {
-		applied = b.applied("Invoice", before.text("Id"))
+	for _, l := range o.listOf("LinkedTxn") {
+		if l.text("TxnType") == "Estimate" && b.state.Objects["Estimate"][l.text("TxnId")] == nil {
+			return badReference("LinkedTxn", l.text("TxnId"))
+		}
 	}
-	balance := new(big.Rat).Sub(total, applied)
-	if balance.Sign() < 0 && applied.Sign() > 0 {
-		return business("The payments applied exceed the new total")
-	}
-	o["Balance"] = amount(balance)
-	return nil
+	return b.balance(o, before, total, "Invoice")
 }
 
 // customerOf checks the customer and takes over its currency.
@@ -49,6 +44,13 @@ func (b *Box) customerOf(o, before object) *problem {
 		return business("The currency must be that of the customer")
 	}
 	o["CustomerRef"] = object{"value": id, "name": customer.text("DisplayName")}
+	if rate, given := o["ExchangeRate"]; given {
+		if n, ok := amountOf(rate); !ok || n.Sign() <= 0 {
+			return unsupported("ExchangeRate")
+		}
+	} else if o.ref("CurrencyRef") != b.opts.Currency {
+		o["ExchangeRate"] = json.Number("1")
+	}
 	return b.currencyOf(o, before)
 }
 
@@ -87,9 +89,9 @@ func (b *Box) movable(o object) *problem {
 	return nil
 }
 
-// number checks a form's number and gives the next one where the company
-// numbers by itself.
-func (b *Box) number(entity string, o, before object) *problem {
+// number checks a number, which is unique among the forms of one kind, and gives the next one where the company numbers
+// by itself.
+func (b *Box) number(o, before object, entity string) *problem {
 	n := o.text("DocNumber")
 	if n == "" || n == "AUTO_GENERATE" {
 		delete(o, "DocNumber")
@@ -134,7 +136,7 @@ func (b *Box) saleLines(o object) (*big.Rat, *problem) {
 			total.Add(total, a)
 		case "DiscountLineDetail":
 			total.Sub(total, a)
-		case "DescriptionOnly":
+		case "DescriptionOnly", "GroupLineDetail":
 		case "":
 			return nil, missingParam("Line.DetailType")
 		default:
@@ -166,13 +168,8 @@ func (b *Box) saleDetail(l object, a *big.Rat) *problem {
 			return badReference("Items", id)
 		}
 	}
-	code := d.ref("TaxCodeRef")
-	if code == "" && b.opts.Country != "US" {
-		// tax says whether it may be left out.
-	} else if code == "" {
-		d["TaxCodeRef"] = object{"value": "NON"}
-	} else if !slices.Contains(b.opts.TaxCodes, code) {
-		return badReference("TaxCode", code)
+	if p := b.taxCode(d); p != nil {
+		return p
 	}
 	qty, hasQty := amountOf(d["Qty"])
 	price, hasPrice := amountOf(d["UnitPrice"])

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/url"
 
 	"github.com/spoke-sync/spoke/services/internal/sandbox"
 )
@@ -21,6 +20,20 @@ func (b *Box) serveCompany(w http.ResponseWriter, _ *http.Request) {
 	sandbox.JSON(w, http.StatusOK, b.envelope("CompanyInfo", object{
 		"Id": "1", "SyncToken": "0", "domain": "QBO", "sparse": false, "CompanyName": "Sandbox Company", "Country": b.opts.Country,
 	}))
+}
+
+// preferences are how the company is set up. The caller holds the lock.
+func (b *Box) preferences() object {
+	accounting := object{"FirstMonthOfFiscalYear": "January"}
+	if b.opts.BookCloseDate != "" {
+		accounting["BookCloseDate"] = b.opts.BookCloseDate
+	}
+	return object{
+		"Id": "1", "SyncToken": "0", "domain": "QBO", "sparse": false, "AccountingInfoPrefs": accounting,
+		"CurrencyPrefs":   object{"HomeCurrency": object{"value": b.opts.Currency}, "MultiCurrencyEnabled": len(b.opts.Currencies) > 0},
+		"TaxPrefs":        object{"UsingSalesTax": true, "PartnerTaxEnabled": b.opts.SalesTax != ""},
+		"SalesFormsPrefs": object{"CustomTxnNumbers": !b.opts.AutoNumbers, "AutoApplyCredit": false, "AutoApplyPayments": false},
+	}
 }
 
 // envelope is an answer with one object.
@@ -64,7 +77,7 @@ func (b *Box) serveWrite(e entity) http.HandlerFunc {
 			_, _ = w.Write(answer)
 			return
 		}
-		o, p := b.write(e, q, in)
+		o, p := b.write(e, q.Get("operation"), q.Get("include"), in)
 		if p != nil {
 			writeProblem(w, p)
 			return
@@ -84,20 +97,23 @@ func (b *Box) serveWrite(e entity) http.HandlerFunc {
 }
 
 // write does what a POST asks for and returns what is answered.
-func (b *Box) write(e entity, q url.Values, in object) (object, *problem) {
-	operation, include := q.Get("operation"), q.Get("include")
-	b.repeats = include == "allowduplicatedocnum"
-	defer func() { b.repeats = false }()
+func (b *Box) write(e entity, operation, include string, in object) (object, *problem) {
+	unknown := invalid("2010", "Request has invalid or unsupported property", "Operation "+operation+" "+include+" is not supported", "")
+	void := operation == "void" && e.void == "void" || operation == "update" && include == "void" && e.void == "update"
 	switch {
 	case operation == "delete":
 		return b.remove(e, in)
-	case operation == "void", operation == "update" && include == "void":
-		if e.void != operation {
-			return nil, invalid("2010", "Request has invalid or unsupported property", "Operation "+operation+" is not supported", "")
-		}
+	case void:
 		return b.void(e, in)
 	case operation != "" && operation != "update":
-		return nil, invalid("2010", "Request has invalid or unsupported property", "Operation "+operation+" is not supported", "")
+		return nil, unknown
+	case include != "" && include != "allowduplicatedocnum":
+		return nil, unknown
+	}
+	b.repeats = include != ""
+	defer func() { b.repeats = false }()
+	if p := e.properties(in); p != nil {
+		return nil, p
 	}
 	if id, _ := in["Id"].(string); id != "" {
 		return b.update(e, in)

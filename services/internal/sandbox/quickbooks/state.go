@@ -30,7 +30,7 @@ type state struct {
 	NextNumber   int                  `json:"nextNumber"`
 	// Objects by entity, then by id.
 	Objects map[string]map[string]object `json:"objects"`
-	// Gone holds when an object was deleted, by entity, then by id.
+	// Gone tells when objects were deleted, by entity and id.
 	Gone map[string]map[string]time.Time `json:"gone,omitempty"`
 	// Requests holds the answer that each request id got.
 	Requests map[string]json.RawMessage `json:"requests"`
@@ -44,14 +44,37 @@ func newState(o Options) state {
 			"Account": {
 				"79": account("79", IncomeAccount, "Income", "SalesOfProductIncome"),
 				"4":  account("4", DepositAccount, "Other Current Asset", "UndepositedFunds"),
+				"35": account("35", BankAccount, "Bank", "Checking"),
 				"81": account("81", AssetAccount, "Other Current Asset", "Inventory"),
 				"80": account("80", ExpenseAccount, "Cost of Goods Sold", "SuppliesMaterialsCogs"),
 			},
-			"Customer": {}, "Item": {}, "Invoice": {}, "Payment": {},
-			"Estimate": {}, "SalesReceipt": {}, "CreditMemo": {}, "RefundReceipt": {},
+			"TaxCode": taxCodes(o),
 		},
 		Requests: map[string]json.RawMessage{},
 	}
+}
+
+// complete adds what a state file of an earlier sandbox lacks.
+func (s *state) complete() {
+	if s.Codes == nil {
+		s.Codes = map[string]consent{}
+	}
+	for _, e := range entities() {
+		if s.Objects[e.name] == nil {
+			s.Objects[e.name] = map[string]object{}
+		}
+	}
+}
+
+func taxCodes(o Options) map[string]object {
+	codes := map[string]object{}
+	for id := range o.TaxRates {
+		codes[id] = object{"Id": id, "Name": o.TaxRates[id] + "%", "Active": true}
+	}
+	if o.Country == "US" {
+		codes["TAX"], codes["NON"] = object{"Id": "TAX", "Name": "TAX", "Active": true}, object{"Id": "NON", "Name": "NON", "Active": true}
+	}
+	return codes
 }
 
 func account(id, name, typ, sub string) object {
@@ -98,18 +121,7 @@ func (b *Box) load() error {
 	if err != nil {
 		return err
 	}
-	if err := decode(raw, &b.state); err != nil {
-		return err
-	}
-	for _, e := range entities() {
-		if b.state.Objects[e.name] == nil { // a file from before the entity was known
-			b.state.Objects[e.name] = map[string]object{}
-		}
-	}
-	if b.state.Codes == nil {
-		b.state.Codes = map[string]consent{}
-	}
-	return nil
+	return decode(raw, &b.state)
 }
 
 // save writes the state file by a rename, so that a crash leaves the old or
@@ -157,6 +169,9 @@ func sortedIDs(byID map[string]object) []string {
 	})
 }
 
+// List returns all objects of an entity as QuickBooks's JSON.
+func (b *Box) List(entity string) []map[string]any { return b.list(entity) }
+
 // Customers returns all customers as QuickBooks's JSON.
 func (b *Box) Customers() []map[string]any { return b.list("Customer") }
 
@@ -168,6 +183,3 @@ func (b *Box) Invoices() []map[string]any { return b.list("Invoice") }
 
 // Payments returns all payments as QuickBooks's JSON.
 func (b *Box) Payments() []map[string]any { return b.list("Payment") }
-
-// List returns all objects of an entity as QuickBooks's JSON.
-func (b *Box) List(entity string) []map[string]any { return b.list(entity) }

@@ -49,8 +49,10 @@ func (b *Box) notification(entity, id, operation, mergedID string) any {
 // participle is the operation as the new format writes it.
 func participle(operation string) string {
 	switch op := strings.ToLower(operation); op {
-	case "void", "emailed":
+	case "emailed":
 		return op
+	case "void":
+		return "voided"
 	default:
 		return strings.TrimSuffix(op, "e") + "ed"
 	}

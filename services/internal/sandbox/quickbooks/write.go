@@ -36,9 +36,6 @@ func (b *Box) create(e entity, in object) (object, *problem) {
 
 // insert stores a new object.
 func (b *Box) insert(e entity, in object) (object, *problem) {
-	if p := e.properties(in); p != nil {
-		return nil, p
-	}
 	o := clone(in)
 	delete(o, "sparse")
 	if p := e.check(b, o, nil); p != nil {
@@ -79,12 +76,10 @@ func (b *Box) update(e entity, in object) (object, *problem) {
 	if p != nil {
 		return nil, p
 	}
-	if p := e.properties(in); p != nil {
-		return nil, p
-	}
 	o := object{}
 	if in["sparse"] == true {
 		o = clone(current)
+		delete(o, "TxnTaxDetail") // worked out anew, unless the request tells it
 	}
 	for name, v := range clone(in) {
 		o[name] = v
@@ -134,9 +129,7 @@ func (b *Box) remove(e entity, in object) (object, *problem) {
 	id := current.text("Id")
 	delete(b.state.Objects[e.name], id)
 	b.gone(e.name, id)
-	if e.name == "Invoice" || e.name == "CreditMemo" {
-		b.unlink(e.name, id)
-	}
+	b.unlink(id, e.name)
 	b.settle(e, nil, current)
 	b.happened(e, current, "deleted", "Delete")
 	return object{"status": "Deleted", "domain": "QBO", "Id": id}, nil
@@ -157,6 +150,7 @@ func (b *Box) void(e entity, in object) (object, *problem) {
 	} else {
 		o["PrivateNote"] = "Voided - " + note
 	}
+	delete(o, "TxnTaxDetail")
 	for _, name := range []string{"TotalAmt", "Balance", "UnappliedAmt"} {
 		if _, ok := o[name]; ok {
 			o[name] = json.Number("0")
@@ -165,7 +159,7 @@ func (b *Box) void(e entity, in object) (object, *problem) {
 	if e.name == "Payment" {
 		delete(o, "Line")
 	} else {
-		b.unlink(e.name, o.text("Id"))
+		b.unlink(o.text("Id"), e.name)
 		delete(o, "LinkedTxn")
 		o["Line"] = emptied(o.lines())
 	}
