@@ -126,6 +126,9 @@ func (c condition) matches(o object) bool {
 
 // compare orders times and numbers by value and everything else as text.
 func compare(a, b string) int {
+	if len(a) == len(timeLayout) && len(a) == len(b) && a[10] == 'T' && a[19:] == b[19:] {
+		return strings.Compare(a, b) // of one zone: the text is in the order of time
+	}
 	if x, err := time.Parse(time.RFC3339, a); err == nil {
 		if y, err := time.Parse(time.RFC3339, b); err == nil {
 			return x.Compare(y)
