@@ -43,7 +43,7 @@ func creditMemoKind() *kind {
 }
 
 func applyLines(t *target, f fields, b body) []any {
-	list, _ := f.list("Apply")
+	list := f.list("Apply")
 	var lines []any
 	for _, p := range list {
 		amount, ok := p.money("Amount")

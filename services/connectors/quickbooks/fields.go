@@ -143,27 +143,27 @@ func (f fields) money(name string) (m events.Money, ok bool) {
 	return events.Money{Amount: d, Currency: currency}, true
 }
 
-// list returns the elements of a list field; ok is false when it is absent.
-func (f fields) list(name string) (elements []fields, ok bool) {
+// list returns the elements of a list field.
+func (f fields) list(name string) (elements []fields) {
 	v := f.values[name]
 	if v == nil {
-		return nil, false
+		return nil
 	}
 	l, isList := v.([]any)
 	if !isList {
 		f.fail(name, "want a list, got %T", v)
-		return nil, false
+		return nil
 	}
 	for i, e := range l {
 		at := name + "[" + strconv.Itoa(i) + "]"
 		m, isObject := e.(map[string]any)
 		if !isObject {
 			f.fail(at, "want an object, got %T", e)
-			return nil, false
+			return nil
 		}
 		elements = append(elements, fields{values: m, path: f.path + at + ".", err: f.err, op: f.op, record: f.record, exists: f.exists})
 	}
-	return elements, true
+	return elements
 }
 
 func toDecimal(v any) (events.Decimal, error) {

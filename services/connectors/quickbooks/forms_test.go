@@ -174,8 +174,10 @@ func TestVoidOfSalesForms(t *testing.T) {
 		object string
 		entity events.Entity
 	}{
-		{"Estimate", events.EntityQuote}, {"SalesReceipt", events.EntityOrder},
-		{"CreditMemo", events.EntityCreditNote}, {"RefundReceipt", events.EntityRefund},
+		{"Estimate", events.EntityQuote},
+		{"SalesReceipt", events.EntityOrder},
+		{"CreditMemo", events.EntityCreditNote},
+		{"RefundReceipt", events.EntityRefund},
 	} {
 		t.Run(c.object, func(t *testing.T) {
 			t.Parallel()

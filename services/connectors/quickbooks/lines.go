@@ -18,7 +18,7 @@ const (
 // buildLines puts the lines and the currency that their amounts share into
 // a sales form.
 func buildLines(t *target, f fields, b body) {
-	lines, _ := f.list("Line")
+	lines := f.list("Line")
 	if len(lines) == 0 {
 		f.fail("Line", "a line is needed")
 		return
@@ -71,7 +71,8 @@ func buildLine(f fields, currency string, tax Tax) body {
 		code, ok := tax.code(source)
 		// What QuickBooks told of an object of its own may come back; guessed
 		// looks at what is changed.
-		if !ok && !(f.exists && tax.native(source)) {
+		known := ok || f.exists && tax.native(source)
+		if !known {
 			f.reject("TaxCodeRef", mapCode(tax), "nobody said which tax code this is")
 		}
 		detail["TaxCodeRef"] = reference(code)

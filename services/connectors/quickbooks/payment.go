@@ -51,7 +51,7 @@ func buildPayment(t *target, doc connector.Document) (body, error) {
 // paymentLines says which invoices the money pays: each what its line says,
 // or without lines one of them all of it.
 func paymentLines(f fields, total events.Money) []any {
-	lines, _ := f.list("Line")
+	lines := f.list("Line")
 	switch invoice := f.text("InvoiceRef"); {
 	case invoice == "":
 	case len(lines) == 0:

@@ -71,7 +71,7 @@ const amountOnly = "spoke:amount"
 func buildRefund(t *target, f fields, b body) {
 	buildMoneyMove(t, f, b)
 	t.refundLines(f, b)
-	if given, _ := f.list("Line"); len(given) == 1 && given[0].text("ItemRef") == "" {
+	if given := f.list("Line"); len(given) == 1 && given[0].text("ItemRef") == "" {
 		b[amountOnly] = b.list("Line")[0]["Amount"]
 	}
 }

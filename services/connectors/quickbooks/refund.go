@@ -50,7 +50,7 @@ func (s *Settings) validateRefunds(add func(string, ...any)) {
 // Without the setting they keep none, and QuickBooks takes its own.
 func (t *target) refundLines(f fields, b body) {
 	r := t.settings.Refunds
-	given, _ := f.list("Line")
+	given := f.list("Line")
 	lines := b.list("Line")
 	if r == nil || len(given) != len(lines) {
 		return
