@@ -21,7 +21,7 @@ func (t *target) explain(ctx context.Context, err error, sent body) error {
 	}
 	customer, readErr := t.client.get(ctx, t.kinds[objectCustomer], sent.ref("CustomerRef"))
 	if readErr != nil || customer == nil {
-		return err
+		return err // what was refused first is what counts
 	}
 	theirs, ours := customer.currency(t.settings.HomeCurrency), sent.currency(t.settings.HomeCurrency)
 	if theirs == ours {

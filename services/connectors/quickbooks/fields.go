@@ -143,7 +143,7 @@ func (f fields) money(name string) (m events.Money, ok bool) {
 	return events.Money{Amount: d, Currency: currency}, true
 }
 
-// list returns the elements of a list field.
+// list returns the elements of a list field; none when it is absent.
 func (f fields) list(name string) (elements []fields) {
 	v := f.values[name]
 	if v == nil {

@@ -71,8 +71,7 @@ func buildLine(f fields, currency string, tax Tax) body {
 		code, ok := tax.code(source)
 		// What QuickBooks told of an object of its own may come back; guessed
 		// looks at what is changed.
-		known := ok || f.exists && tax.native(source)
-		if !known {
+		if !ok && (!f.exists || !tax.native(source)) {
 			f.reject("TaxCodeRef", mapCode(tax), "nobody said which tax code this is")
 		}
 		detail["TaxCodeRef"] = reference(code)

@@ -17,6 +17,7 @@ const unknownSpeaker = "unknown"
 const (
 	resultStored   = "stored"
 	resultRepeated = "repeated"
+	resultApart    = "set apart" // a webhook that can't be read
 	resultLeftOut  = "left out"
 )
 

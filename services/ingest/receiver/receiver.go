@@ -83,6 +83,9 @@ type Deps struct {
 	Webhooks  map[string]connector.Webhooks
 	Upstreams []Upstream
 	Publisher Publisher
+	// Apart stores a message on QUARANTINE. Nil refuses a genuine webhook that
+	// can't be read, so that its vendor delivers it again.
+	Apart func(context.Context, bus.Message) error
 	// Hears reports whether a connection's webhooks are listened to for an
 	// operation on an entity; nil is always.
 	Hears func(connection string, e events.Entity, op events.Op) bool
@@ -104,6 +107,7 @@ type Receiver struct {
 	webhooks map[string]connector.Webhooks
 	keys     keyring
 	store    *store
+	apart    func(context.Context, bus.Message) error
 	hears    func(string, events.Entity, events.Op) bool
 	ready    func(context.Context) error
 	meter    *meter
@@ -142,7 +146,7 @@ func New(c Config, d Deps) (*Receiver, error) {
 	m := newMeter(d.Registry)
 	r := &Receiver{
 		config: c, public: strings.TrimRight(c.PublicURL, "/"), webhooks: d.Webhooks, keys: keys,
-		store: newStore(c, d.Publisher, m), hears: d.Hears, ready: d.Ready, meter: m, tracer: d.Tracer, log: d.Log, now: d.Now,
+		store: newStore(c, d.Publisher, m), apart: d.Apart, hears: d.Hears, ready: d.Ready, meter: m, tracer: d.Tracer, log: d.Log, now: d.Now,
 		inFlight: semaphore.NewWeighted(c.MaxInFlight), mux: http.NewServeMux(),
 	}
 	r.mux.Handle("/webhooks/{connection}", r.route(routeWebhooks, r.serveWebhook))

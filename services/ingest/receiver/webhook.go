@@ -28,7 +28,9 @@ func (r *Receiver) serveWebhook(w http.ResponseWriter, call *request) *refusal {
 	}
 	said, err := hooks.Decode(d)
 	if err != nil {
-		return refuseFault(err)
+		if refused := r.poison(call.Context(), name, d, err); refused != nil {
+			return refused
+		}
 	}
 	items := make([]item, 0, len(said))
 	for _, e := range said {

@@ -3,6 +3,7 @@ package receiver_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -88,6 +89,57 @@ func TestWebhookOfWhatIsPolled(t *testing.T) {
 	require.Equal(t, "evt_2", e.ID)
 	require.Equal(t, []events.Op{events.OpChanged, events.OpChanged}, asked)
 	require.Equal(t, 1, b.metric("spoke_ingest_events_total", "connection", "stripe", "result", "left out"))
+}
+
+// A genuine webhook that can't be read is kept and answered, so that it holds
+// up nothing that its vendor has to say after it.
+func TestWebhookThatCannotBeReadIsSetApart(t *testing.T) {
+	t.Parallel()
+	var kept []bus.Message
+	broken := errors.New("the store is down")
+	var down error
+	b := setup(t, func(_ *receiver.Config, d *receiver.Deps) {
+		d.Apart = func(_ context.Context, m bus.Message) error {
+			if down != nil {
+				return down
+			}
+			kept = append(kept, m)
+			return nil
+		}
+	})
+	poison := []string{`{`, `{"not":"a list"}`, strings.Repeat("\x00", 300<<10)}
+	for i, body := range poison {
+		resp, _ := b.call(hook(body))
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+		require.Len(t, kept, i+1)
+		var q events.Quarantined
+		require.NoError(t, json.Unmarshal(kept[i].Data, &q))
+		require.Equal(t, []string{"ingest", "stripe", "malformed", "[0].id"}, []string{q.Service, q.Connection, q.Problem.Kind, q.Problem.Field})
+		require.NotEmpty(t, q.Problem.Hint)
+		require.LessOrEqual(t, len(kept[i].Data), 1<<20)
+	}
+	require.JSONEq(t, `"{"`, string(original(t, kept[0])))
+	require.JSONEq(t, poison[1], string(original(t, kept[1])))
+	require.NotEqual(t, kept[0].Subject, kept[1].Subject)
+	require.Zero(t, b.count())
+	require.Equal(t, 3, b.metric("spoke_ingest_events_total", "connection", "stripe", "result", "set apart"))
+
+	resp, _ := b.call(hook(poison[0])) // delivered again it takes the same place
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Equal(t, kept[0].Subject, kept[3].Subject)
+
+	down = broken
+	resp, _ = b.call(hook(poison[0]))
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, "what is not kept is asked for again")
+	resp, _ = b.call(hook(`{`, "X-Signature", "aa"))
+	require.Equal(t, http.StatusUnauthorized, resp.StatusCode, "only who signs may fill the quarantine")
+}
+
+func original(t *testing.T, m bus.Message) json.RawMessage {
+	t.Helper()
+	var q events.Quarantined
+	require.NoError(t, json.Unmarshal(m.Data, &q))
+	return q.Original
 }
 
 func TestWebhookRefusals(t *testing.T) {

@@ -87,9 +87,15 @@ func newReceiver(e *Env, conns map[string]connector.Connector, group *bus.Group)
 	c.Tenant, c.PublicURL = e.Config.Tenant, e.Config.HTTP.PublicURL
 	c.MaxMessage = e.Bus.Conn().MaxPayload()
 	return receiver.New(c, receiver.Deps{
-		Webhooks: webhooks, Upstreams: upstreams, Publisher: group, Hears: e.hears, Ready: receiver.BusReady(e.Bus),
+		Webhooks: webhooks, Upstreams: upstreams, Publisher: group, Apart: e.apart, Hears: e.hears, Ready: receiver.BusReady(e.Bus),
 		Registry: e.Registry, Tracer: e.Tracer(IngestName), Log: e.Log,
 	})
+}
+
+// apart stores a message on QUARANTINE.
+func (e *Env) apart(ctx context.Context, m bus.Message) error {
+	_, err := e.Bus.Publish(ctx, m)
+	return err
 }
 
 // hears reports whether a connection's webhook counts. What is polled is not

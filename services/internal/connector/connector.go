@@ -34,7 +34,8 @@ type Webhooks interface {
 	Verify(Delivery) error
 	// Decode turns a verified delivery into events. What the vendor sends
 	// but Spoke does not use is left out without an error. Errors are
-	// Malformed and name the index and field at fault.
+	// Malformed and name the index and field at fault; events beside one are
+	// what could be read all the same.
 	Decode(Delivery) ([]events.Event, error)
 }
 
