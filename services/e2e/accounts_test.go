@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,11 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/spoke-sync/spoke/services/catalog"
-	"github.com/spoke-sync/spoke/services/internal/app"
 	"github.com/spoke-sync/spoke/services/internal/config"
 	hubspotbox "github.com/spoke-sync/spoke/services/internal/sandbox/hubspot"
 	stripebox "github.com/spoke-sync/spoke/services/internal/sandbox/stripe"
-	"github.com/spoke-sync/spoke/services/spoke/node"
 )
 
 // accounts is Spoke between one portal and two Stripe accounts.
@@ -77,23 +74,7 @@ connections:
 `, t.TempDir(), address, address, a.url, hubspotbox.DefaultToken, hubspotbox.DefaultClientSecret, hubspotbox.DefaultPortalID, settings)
 	cfg, err := config.Parse("test", []byte(text), catalog.Kinds())
 	require.NoError(t, err)
-	ctx, stop := context.WithCancel(context.Background())
-	ready, ended := make(chan *app.Env, 1), make(chan error, 1)
-	go func() {
-		ended <- node.Run(ctx, node.Options{
-			Config: cfg, Services: catalog.Services(), Log: discard(), Version: catalog.Version, Ready: func(e *app.Env) { ready <- e },
-		})
-	}()
-	t.Cleanup(func() {
-		stop()
-		require.NoError(t, <-ended)
-	})
-	select {
-	case <-ready:
-	case err := <-ended:
-		ended <- err
-		require.FailNow(t, "did not start", "%v", err)
-	}
+	runNode(t, cfg)
 	return a
 }
 
@@ -108,10 +89,11 @@ func (a accounts) win(t *testing.T, deal string) {
 	call(t, req)
 }
 
-// TestTwoStripeAccounts bills deals in EUR and USD in two accounts. Each account
-// has only the customers and products that it bills, a company that buys in both
-// currencies has a customer in each, and what is paid comes back from both.
-func TestTwoStripeAccounts(t *testing.T) {
+// TestLimitLifted_SeveralStripeAccounts bills deals in EUR and USD in two
+// accounts. Each account has only the customers and products that it bills, a
+// company that buys in both currencies has a customer in each, and what is paid
+// comes back from both.
+func TestLimitLifted_SeveralStripeAccounts(t *testing.T) {
 	t.Parallel()
 	a := newAccounts(t)
 	must := func(_ string, err error) {

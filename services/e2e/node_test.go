@@ -33,7 +33,13 @@ func newNode(t *testing.T, folder string) *oneNode {
 	t.Cleanup(boxes.Close)
 	cfg, err := config.Parse("test", []byte(boxes.Config(folder, address)), catalog.Kinds())
 	require.NoError(t, err)
+	return &oneNode{boxes: boxes, env: runNode(t, cfg)}
+}
 
+// runNode runs all services until the test ends, and returns when they take
+// work.
+func runNode(t *testing.T, cfg *config.Config) *app.Env {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan *app.Env, 1), make(chan error, 1)
 	go func() {
@@ -48,7 +54,7 @@ func newNode(t *testing.T, folder string) *oneNode {
 	})
 	select {
 	case e := <-ready:
-		return &oneNode{boxes: boxes, env: e}
+		return e
 	case err := <-ended:
 		ended <- err
 		require.FailNow(t, "did not start", "%v", err)
