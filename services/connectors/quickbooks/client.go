@@ -121,18 +121,21 @@ func (c *client) page(ctx context.Context, k *kind, where, order string, start, 
 	if err != nil {
 		return nil, err
 	}
-	return found.list(k.name), nil
+	return named(rest.Request{Op: "query " + k.title, Safe: true}, found, k.name)
 }
 
 func (c *client) ask(ctx context.Context, k *kind, q string) (body, error) {
 	r := rest.Request{Op: "query " + k.title, Method: http.MethodGet, Path: "/query", Query: url.Values{"query": {q}}, Safe: true}
-	answer, err := c.call(ctx, r)
+	answer, resp, err := c.do(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	found := answer.inside("QueryResponse")
 	if found == nil {
 		return nil, unreadable(rest.Request{Op: Name + ": " + r.Op, Safe: true})
+	}
+	if err := c.inner(r, resp, found); err != nil {
+		return nil, err
 	}
 	return found, nil
 }

@@ -177,21 +177,23 @@ func (s *scanner) changes(ctx context.Context, scan connector.Scan, types []stri
 	r := rest.Request{Op: "read changes", Method: http.MethodGet, Path: "/cdc", Safe: true, Query: url.Values{
 		"entities": {strings.Join(types, ",")}, "changedSince": {scan.Since.UTC().Format(queryTime)},
 	}}
-	answer, err := s.client.call(ctx, r)
+	answer, resp, err := s.client.do(ctx, r)
 	if err != nil {
 		return connector.Page{}, err
 	}
-	responses := answer.list("CDCResponse")
-	if len(responses) == 0 {
-		return connector.Page{}, unreadable(rest.Request{Op: Name + ": " + r.Op, Safe: true})
+	responses, err := s.client.captures(r, resp, answer)
+	if err != nil {
+		return connector.Page{}, err
 	}
 	var out connector.Page
-	for _, response := range responses {
-		for _, q := range response.list("QueryResponse") {
-			for _, name := range types {
-				for _, b := range q.list(name) {
-					out.Changes = append(out.Changes, s.captured(s.kinds[name], b))
-				}
+	for _, q := range responses {
+		for _, name := range types {
+			found, err := named(r, q, name)
+			if err != nil {
+				return connector.Page{}, err
+			}
+			for _, b := range found {
+				out.Changes = append(out.Changes, s.captured(s.kinds[name], b))
 			}
 		}
 	}
