@@ -78,9 +78,6 @@ type Options struct {
 // storeOwner is the name of the one process that owns its store.
 const storeOwner = "owner"
 
-// provisionLimit bounds the wait for a cluster to have leaders.
-const provisionLimit = time.Minute
-
 // Open compiles the flows, connects to NATS and creates what is missing there.
 func Open(ctx context.Context, o Options) (*Env, error) {
 	flows, err := o.Config.CompileFlows()
@@ -114,7 +111,7 @@ func Open(ctx context.Context, o Options) (*Env, error) {
 }
 
 func (e *Env) prepare(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, provisionLimit)
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	topology := bus.NewTopology(bus.TopologyOptions{
 		Tenant: e.Config.Tenant, Connections: e.Config.ConnectionNames(), Replicas: e.Config.NATS.Replicas,
@@ -123,7 +120,7 @@ func (e *Env) prepare(ctx context.Context) error {
 		return err
 	}
 	if e.owner != "" {
-		if err := e.Bus.Redeliver(ctx, topology); err != nil {
+		if err := patiently(ctx, e.Log, func(ctx context.Context) error { return e.Bus.Redeliver(ctx, topology) }); err != nil {
 			return err
 		}
 	}
@@ -131,30 +128,15 @@ func (e *Env) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if e.vault, err = vault.Open(ctx, e.Bus.JetStream(), bus.BucketTokens, key); err != nil {
-		return err
-	}
-	if err := patiently(ctx, e.Log, func() error { return e.openBudgets(ctx) }); err != nil {
-		return err
-	}
-	return patiently(ctx, e.Log, func() error { return e.openBreakers(ctx) })
-}
-
-// patiently repeats a step of the start while the server does not answer, until
-// ctx ends: it may be restarting as well.
-func patiently(ctx context.Context, log *slog.Logger, step func() error) error {
-	for {
-		err := step()
-		if err == nil || ctx.Err() != nil {
+	return patiently(ctx, e.Log, func(ctx context.Context) (err error) {
+		if e.vault, err = vault.Open(ctx, e.Bus.JetStream(), bus.BucketTokens, key); err != nil {
 			return err
 		}
-		log.Warn("start: trying again", "error", err)
-		select {
-		case <-ctx.Done():
+		if err = e.openBudgets(ctx); err != nil {
 			return err
-		case <-time.After(time.Second):
 		}
-	}
+		return e.openBreakers(ctx)
+	})
 }
 
 // openBreakers watches the state of each connection.

@@ -125,7 +125,8 @@ func newFeeder(ctx context.Context, e *Env, conns map[string]connector.Connector
 			Breaker: e.breakers[name],
 		})
 	}
-	return feeder.New(ctx, c, feeder.Deps{
+	deps := feeder.Deps{
 		Bus: e.Bus, Publisher: group, Log: e.Log, Tracer: e.Tracer(IngestName), Meter: feeder.NewMeter(e.Registry),
-	})
+	}
+	return opened(ctx, e.Log, func(ctx context.Context) (*feeder.Feeder, error) { return feeder.New(ctx, c, deps) })
 }

@@ -43,13 +43,15 @@ func runTransform(ctx context.Context, e *Env, ready func()) error {
 	if err != nil {
 		return err
 	}
-	w, err := worker.New(ctx, worker.Config{
+	c := worker.Config{
 		Tenant: e.Config.Tenant, Kinds: e.Config.Kinds(), Flows: e.Flows, Policy: policy,
 		Match: e.Config.Match.Over(match.Default()),
-	}, worker.Deps{
+	}
+	deps := worker.Deps{
 		Bus: e.Bus, Readers: readers, Log: e.Log, Tracer: e.Tracer(TransformName), Meter: worker.NewMeter(e.Registry),
 		Paused: e.Paused,
-	})
+	}
+	w, err := opened(ctx, e.Log, func(ctx context.Context) (*worker.Worker, error) { return worker.New(ctx, c, deps) })
 	if err != nil {
 		return err
 	}
@@ -115,14 +117,16 @@ func openSink(ctx context.Context, e *Env, service, name string, meter *sink.Met
 	if configured := e.Config.Connections[name].Settle; configured != nil {
 		settle = *configured
 	}
-	s, err := sink.New(ctx, sink.Config{
+	config := sink.Config{
 		Tenant: e.Config.Tenant, Connection: name, Kind: kind, Settle: settle, Owner: e.owner,
 		HeldLimit: e.Config.Connections[name].HeldLimit,
 		OnDemand:  func(object string) bool { return e.Flows.OnDemand(name, object) },
-	}, sink.Deps{
+	}
+	deps := sink.Deps{
 		Bus: e.Bus, Target: c.Target, Log: e.Log, Tracer: e.Tracer(service), Meter: meter,
 		Breaker: e.breakers[name], Budget: e.budgets[name],
-	})
+	}
+	s, err := opened(ctx, e.Log, func(ctx context.Context) (*sink.Sink, error) { return sink.New(ctx, config, deps) })
 	if err != nil {
 		return nil, fmt.Errorf("connection %s: %w", name, err)
 	}

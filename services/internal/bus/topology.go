@@ -180,7 +180,7 @@ func consumer(durable string, maxPending int, filter string) jetstream.ConsumerC
 // yet, until ctx ends.
 func (b *Bus) Provision(ctx context.Context, t Topology) error {
 	for _, s := range t.Streams {
-		if err := b.retry(ctx, func() error {
+		if err := b.retry(ctx, func(ctx context.Context) error {
 			_, err := b.js.CreateOrUpdateStream(ctx, s)
 			return err
 		}); err != nil {
@@ -188,7 +188,7 @@ func (b *Bus) Provision(ctx context.Context, t Topology) error {
 		}
 	}
 	for _, kv := range t.Buckets {
-		if err := b.retry(ctx, func() error {
+		if err := b.retry(ctx, func(ctx context.Context) error {
 			_, err := b.js.CreateOrUpdateKeyValue(ctx, kv)
 			return err
 		}); err != nil {
@@ -196,7 +196,7 @@ func (b *Bus) Provision(ctx context.Context, t Topology) error {
 		}
 	}
 	for _, d := range t.Consumers {
-		if err := b.retry(ctx, func() error { return b.provisionConsumer(ctx, d) }); err != nil {
+		if err := b.retry(ctx, func(ctx context.Context) error { return b.provisionConsumer(ctx, d) }); err != nil {
 			return fmt.Errorf("bus: consumer %s of %s: %w", d.Config.Durable, d.Stream, err)
 		}
 	}
@@ -222,10 +222,14 @@ func (b *Bus) provisionConsumer(ctx context.Context, d Durable) error {
 	return err
 }
 
-// retry repeats an admin call that met a server which is not ready.
-func (b *Bus) retry(ctx context.Context, call func() error) error {
+// AdminLimit bounds one administrative call. The server answers within
+// milliseconds; an answer that went down with the connection never comes.
+const AdminLimit = 5 * time.Second
+
+// retry repeats an admin call that met a server which is not ready or was lost.
+func (b *Bus) retry(ctx context.Context, call func(context.Context) error) error {
 	for {
-		err := call()
+		err := Admin(ctx, call)
 		var api *jetstream.APIError
 		if err == nil || errors.As(err, &api) && api.Code < 500 {
 			return err
@@ -236,4 +240,11 @@ func (b *Bus) retry(ctx context.Context, call func() error) error {
 		case <-time.After(250 * time.Millisecond):
 		}
 	}
+}
+
+// Admin makes one administrative call, for at most AdminLimit.
+func Admin(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, AdminLimit)
+	defer cancel()
+	return call(ctx)
 }
