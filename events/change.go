@@ -104,6 +104,10 @@ type Change struct {
 	Into string `json:"into,omitempty"`
 	// At is when the source made the change, in UTC.
 	At time.Time `json:"at"`
+	// Read is when the object began to be read, where the change comes of a
+	// read: the values are those of then, whenever they were set. Systems tell
+	// times in whole seconds, and two observations within one have an order.
+	Read time.Time `json:"read,omitzero"`
 	// Signal marks a notification without content: the object must be read.
 	// Properties names what the notification said had changed, if it did.
 	Signal     bool     `json:"signal,omitempty"`
@@ -115,6 +119,25 @@ type Change struct {
 	// Number and URL are how people find the object at its source.
 	Number string `json:"number,omitempty"`
 	URL    string `json:"url,omitempty"`
+}
+
+// Observed is when the values stood as they are told.
+func (c Change) Observed() time.Time { return latest(c.At, c.Read) }
+
+// Observed is when Seen stood as it is told: the call began then, and nothing
+// that began to be read later is older.
+func (o Outcome) Observed() time.Time {
+	if o.Read.IsZero() {
+		return o.At
+	}
+	return o.Read
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // External names the object the change is about.
@@ -165,6 +188,8 @@ type Outcome struct {
 	Hash     string    `json:"hash"`
 	Sequence uint64    `json:"sequence"`
 	At       time.Time `json:"at"`
+	// Read is when the call began whose answer brought Seen.
+	Read time.Time `json:"read,omitzero"`
 	// Attempts counts the tries this document took, at least 1.
 	Attempts int `json:"attempts,omitempty"`
 	// Seen are canonical fields read from the vendor's answer.

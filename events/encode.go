@@ -122,6 +122,9 @@ func (c Change) MarshalJSON() ([]byte, error) {
 	b = appendOptional(b, "into", c.Into, false)
 	b = append(b, `,"at":`...)
 	b = appendTime(b, c.At)
+	if !c.Read.IsZero() {
+		b = appendTime(append(b, `,"read":`...), c.Read)
+	}
 	b = appendFlag(b, "signal", c.Signal)
 	if len(c.Properties) > 0 {
 		b = append(b, `,"properties":[`...)

@@ -18,7 +18,7 @@ var noon = time.Date(2026, 11, 23, 12, 0, 0, 123456789, time.UTC)
 func change() events.Change {
 	return events.Change{
 		Connection: "stripe", Entity: events.EntityInvoice, Object: "invoice", ID: "in_1",
-		Record: events.Key{Entity: events.EntityDeal, ID: "77"}, Op: events.OpChanged, At: noon, Snapshot: true, Marked: true,
+		Record: events.Key{Entity: events.EntityDeal, ID: "77"}, Op: events.OpChanged, At: noon, Read: noon.Add(time.Second), Snapshot: true, Marked: true,
 		Fields: events.Fields{"status": json.RawMessage(`"paid"`), "total": json.RawMessage(`{"amount":"12.30","currency":"EUR"}`)},
 		Number: "F-1", URL: "https://pay.example/in_1",
 	}

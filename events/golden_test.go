@@ -38,7 +38,7 @@ func examples(t *testing.T) map[string]any {
 	outcome := events.Outcome{
 		Connection: "netsuite", Entity: events.EntityOrder, Object: "salesOrder", Record: events.Key{Entity: events.EntityDeal, ID: "77"},
 		State: events.StateDone, Effect: events.EffectCreated, ID: "1042", Number: "SO-1042", URL: "https://ns.example/1042",
-		Hash: sealed.Hash, Sequence: 9, At: noon, Attempts: 2, Seen: events.Fields{"number": json.RawMessage(`"SO-1042"`)}, Error: problem,
+		Hash: sealed.Hash, Sequence: 9, At: noon, Read: noon.Add(-time.Second), Attempts: 2, Seen: events.Fields{"number": json.RawMessage(`"SO-1042"`)}, Error: problem,
 	}
 	mark := &events.Mark{Source: "hubspot", At: noon, Event: "e2"}
 	union := events.Union{Into: events.Key{Entity: events.EntityDeal, ID: "78"}, Source: "hubspot", At: noon, Event: "e3"}

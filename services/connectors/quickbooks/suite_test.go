@@ -66,7 +66,7 @@ func suiteDocs() []connectortest.Doc {
 				"DisplayName": "O'Brien: Sons", "PrimaryEmailAddr": "billing@obrien.example", "BillAddrCity": "Berlin", "BillAddrCountry": "Germany",
 			}),
 			Created: "Customer created", CreateOp: "customer.write",
-			Change: map[string]any{"DisplayName": "O'Brien: Sons", "PrimaryEmailAddr": "accounts@obrien.example", "BillAddrCity": "Bonn", "BillAddrCountry": "Germany"},
+			Change: map[string]any{"DisplayName": "O'Brien & Daughters", "PrimaryEmailAddr": "accounts@obrien.example", "BillAddrCity": "Bonn", "BillAddrCountry": "Germany"},
 		},
 		{
 			Document: document("Item", item.Record, map[string]any{"Name": "Widget", "Sku": `W\1'a`, "UnitPrice": usd("19.99")}),

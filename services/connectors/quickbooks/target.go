@@ -80,11 +80,23 @@ func (t *target) Find(ctx context.Context, doc connector.Document) (connector.Re
 	if err != nil {
 		return connector.Result{}, false, err
 	}
-	b, err := k.find(ctx, t, doc, want)
+	b, err := t.find(ctx, k, doc, want)
 	if err != nil || b == nil {
 		return connector.Result{}, false, err
 	}
 	return t.result(k, b, events.EffectUnchanged), true, nil
+}
+
+// find returns the object that stands for a document. One that a lost try made
+// of another content may have another name, customer or number: it is looked for
+// by its note among all that was made since.
+func (t *target) find(ctx context.Context, k *kind, doc connector.Document, want body) (body, error) {
+	b, err := k.find(ctx, t, doc, want)
+	if b != nil || err != nil || k.note == "" || doc.Open.IsZero() {
+		return b, err
+	}
+	since := doc.Open.Add(-overlap).UTC().Format(queryTime)
+	return findNoted(ctx, t, k, doc, k.where("MetaData.CreateTime >= "+quote(since)))
 }
 
 func (t *target) kind(doc connector.Document) (*kind, error) {
@@ -105,7 +117,9 @@ func (t *target) upsert(ctx context.Context, k *kind, doc connector.Document, fr
 	}
 	look := k.precheck
 	if doc.Reapply || t.deps.Now().Sub(doc.First) > requestMemory {
-		look = k.find
+		look = func(ctx context.Context, t *target, doc connector.Document, want body) (body, error) {
+			return t.find(ctx, k, doc, want)
+		}
 	}
 	if look != nil {
 		found, err := look(ctx, t, doc, want)

@@ -67,6 +67,10 @@ type Document struct {
 	// First is when the first try with this IdempotencyKey began. Vendors
 	// forget keys after a while.
 	First time.Time
+	// Open is when the earliest try began of which nobody knows whether it took
+	// effect, under this key or another one and maybe with another content;
+	// zero when there is none. Find looks among what was made since.
+	Open time.Time
 	// Reapply is set when the last try ended in a Conflict: read the vendor's
 	// current version first, whatever was cached.
 	Reapply bool

@@ -10,6 +10,7 @@ import (
 
 func addFaults(add adder) {
 	add("faults/lost answer, found", func(t testing.TB, e *env) { checkLost(t, e, true) })
+	add("faults/lost answer, changed meanwhile", checkLostAndChanged)
 	add("faults/lost answer, repeated", func(t testing.TB, e *env) { checkLost(t, e, false) })
 	for _, c := range refusals {
 		add("faults/"+c.name, func(t testing.TB, e *env) { checkRefusal(t, e, c) })
@@ -46,6 +47,30 @@ func checkLost(t testing.TB, e *env, find bool) {
 		e.mustApply(t, doc)
 		if n := e.createdCount(d) - before; n != 1 {
 			t.Errorf("after a lost answer %q happened %d times, want 1", d.Created, n)
+		}
+	}
+}
+
+// checkLostAndChanged loses the answer to each create, and then wants another
+// content: what the first try made must be found although it says something
+// else.
+func checkLostAndChanged(t testing.TB, e *env) {
+	for _, d := range e.Docs {
+		doc := e.document(t, d)
+		if d.Created == "" || d.Change == nil {
+			e.mustApply(t, doc)
+			continue
+		}
+		before := e.createdCount(d)
+		e.Sandbox.Inject(sandbox.Fault{Op: d.CreateOp, Kind: sandbox.FaultLost, Count: 1})
+		e.mustFault(t, e.apply(t.Context(), t, doc).Err, fault.Ambiguous, fault.Transient)
+		e.Sandbox.ClearFaults()
+		other := e.changed(t, d, false)
+		other.Open = doc.First
+		other.ExternalID = e.mustFind(t, other)
+		e.mustApply(t, other)
+		if n := e.createdCount(d) - before; n != 1 {
+			t.Errorf("after a lost answer and a change %q happened %d times, want 1", d.Created, n)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func DriftIn(before, after events.Record, facts []Fact) map[string]Drift {
 		d := Drift{At: c.At}
 		for name, v := range c.Fields {
 			if equalJSON(after.Fields[name].Value, v) || c.Snapshot && !moved(before.Docs[key], doc, name, f.ID) ||
-				echo(after, key, name, before.Docs[key].Seen[name], events.Seen{Value: v, At: c.At}) {
+				echo(after, key, name, before.Docs[key].Seen[name], events.Seen{Value: v, At: c.Observed()}) {
 				continue
 			}
 			d.Fields = append(d.Fields, name)

@@ -134,7 +134,7 @@ func (m *merger) change(f Fact) {
 	ours := !c.Record.IsZero() || (doc.Told != "" && c.Connection != m.policy.Hub)
 	for name, value := range c.Fields {
 		before, seen := doc.Seen[name]
-		now := events.Seen{Value: value, At: c.At, Event: id}
+		now := events.Seen{Value: value, At: c.Observed(), Event: id}
 		fresh := m.see(doc, name, now)
 		if !seen && (ours || events.IsNull(value)) {
 			// The first sight of an object that we wrote is our own word come
@@ -158,6 +158,9 @@ func (m *merger) see(doc events.Doc, name string, s events.Seen) bool {
 	}
 	last, known := doc.Seen[name]
 	newer := !known || later(s.At, s.Event, last.At, last.Event)
+	if newer && known && s.Event == last.Event && equalJSON(last.Value, s.Value) {
+		return false // the same word, read once more
+	}
 	if newer {
 		doc.Seen[name] = s
 		m.dirty = true

@@ -86,6 +86,47 @@ func TestFirstSightOfOurOwnObjectIsNoChange(t *testing.T) {
 	require.Equal(t, "CA", value(r, "country"))
 }
 
+// TestReadWithinOneSecond: systems tell times in whole seconds. Of two
+// observations within one second the later one stands, in whichever order they
+// come, although both objects say that they were changed at the same time.
+func TestReadWithinOneSecond(t *testing.T) {
+	t.Parallel()
+	p := policy(t, nil)
+	answered := hub.Fact{ID: "z-outcome", Outcome: &events.Outcome{
+		Connection: "netsuite", Entity: events.EntityCompany, Object: "company", ID: "9", Record: company().Key,
+		State: events.StateDone, Sequence: 3, Hash: "h", At: t0.Add(900 * time.Millisecond), Read: t0.Add(200 * time.Millisecond),
+		Seen: events.Fields{"phone": json.RawMessage(`"111"`)},
+	}}
+	read := said("a-read", "netsuite", "phone", "222", 0, true)
+	read.Change.Record, read.Change.Read = company().Key, t0.Add(500*time.Millisecond)
+	before := said("b-read", "netsuite", "phone", "000", 0, true)
+	before.Change.Record, before.Change.Read = company().Key, t0.Add(100*time.Millisecond)
+	for _, facts := range [][]hub.Fact{{answered, read, before}, {read, answered, before}, {before, read, answered}} {
+		r := company()
+		for i := range facts {
+			r, _ = hub.Merge(r, facts[i:i+1], p)
+		}
+		require.JSONEq(t, `"222"`, string(r.Docs["netsuite/company"].Seen["phone"].Value))
+	}
+}
+
+// TestReadingOneEventAgainChangesNothing: a delivery that is repeated is read
+// anew, and what it brings is known already.
+func TestReadingOneEventAgainChangesNothing(t *testing.T) {
+	t.Parallel()
+	p := policy(t, nil)
+	f := said("1", "hubspot", "phone", "111", 1, true)
+	f.Change.Read = f.Change.At.Add(time.Second)
+	once, _ := hub.Merge(company(), []hub.Fact{f}, p)
+	again := f
+	c := *f.Change
+	c.Read = c.Read.Add(time.Hour)
+	again.Change = &c
+	twice, changed := hub.Merge(once, []hub.Fact{again}, p)
+	require.False(t, changed)
+	require.Equal(t, once, twice)
+}
+
 func TestAnAbsentValueClearsNobodyElses(t *testing.T) {
 	t.Parallel()
 	p := policy(t, nil)

@@ -119,7 +119,7 @@ func (m *merger) outcome(id string, o events.Outcome) {
 		doc.Seen = make(map[string]events.Seen, len(o.Seen))
 	}
 	for name, value := range o.Seen {
-		m.see(doc, name, events.Seen{Value: value, At: o.At, Event: id})
+		m.see(doc, name, events.Seen{Value: value, At: o.Observed(), Event: id})
 	}
 	m.rec.Docs[key] = doc
 	m.touch(o.At)

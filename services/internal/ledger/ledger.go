@@ -41,6 +41,9 @@ type Sending struct {
 	Key      string `json:"key"`      // idempotency key
 	// First is when the first try under Key began.
 	First time.Time `json:"first"`
+	// Open is when the earliest try began whose outcome is not known; zero when
+	// there is none but this one.
+	Open time.Time `json:"open,omitzero"`
 	// Attempts counts the tries that had an outcome other than "wait", Bounded
 	// those of them that ended in a kind of error of which only a few are
 	// tolerated: what an outage cost is not held against the document.

@@ -53,10 +53,10 @@ func full() ledger.Entry {
 		ID: "1042", Number: "SO-1042", URL: "https://erp.example/1042", Hash: "h1",
 		Outcome: &events.Outcome{
 			Connection: "erp", Entity: events.EntityOrder, Object: "order", Record: deal, State: events.StateDone, Effect: events.EffectCreated,
-			ID: "1042", Number: "SO-1042", Hash: "h1", Sequence: 7, At: at, Attempts: 2, Seen: events.Fields{"status": json.RawMessage(`"open"`)},
+			ID: "1042", Number: "SO-1042", Hash: "h1", Sequence: 7, At: at, Read: at.Add(-time.Second), Attempts: 2, Seen: events.Fields{"status": json.RawMessage(`"open"`)},
 		},
 		Sending: &ledger.Sending{
-			Hash: "h2", Sequence: 9, Key: "spoke-x", First: at, Attempts: 3, Bounded: 1, Unknown: true, Reapply: true, Owner: "me", Lease: at.Add(time.Minute),
+			Hash: "h2", Sequence: 9, Key: "spoke-x", First: at, Open: at.Add(-time.Hour), Attempts: 3, Bounded: 1, Unknown: true, Reapply: true, Owner: "me", Lease: at.Add(time.Minute),
 		},
 	}
 }

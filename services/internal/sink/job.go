@@ -27,6 +27,7 @@ type job struct {
 	desired events.Desired
 	entry   ledger.Entry
 	doc     connector.Document
+	began   time.Time       // when the calls of this try began
 	ctx     context.Context // carries the span
 	span    trace.Span
 	// unknown is set when an earlier try may have taken effect.
@@ -53,8 +54,10 @@ func (s *Sink) process(ctx context.Context, batch []bus.Delivered) {
 	}
 	ctx, stop := s.keepLeases(ctx, jobs)
 	defer stop()
+	began := time.Now().UTC()
 	results := s.apply(ctx, jobs)
 	for i, j := range jobs {
+		j.began = began
 		s.conclude(j, results[i])
 	}
 }
@@ -148,6 +151,7 @@ func (s *Sink) unchanged(j *job) *events.Outcome {
 	o.Sequence, o.At = j.msg.Seq, time.Now().UTC()
 	o.State, o.Effect, o.Error = events.StateDone, events.EffectUnchanged, nil
 	o.Hash, o.Attempts = j.desired.Hash, 0
+	o.Seen, o.Read = nil, time.Time{} // what was seen then is nothing that is seen now
 	return &o
 }
 
@@ -166,6 +170,12 @@ func (s *Sink) reserve(ctx context.Context, j *job) error {
 		}
 		if last.Key == next.Key {
 			next.First = last.First
+		}
+		if next.Open = last.Open; last.Unknown && next.Open.IsZero() {
+			next.Open = last.First
+		}
+		if !last.Unknown {
+			next.Open = time.Time{}
 		}
 	}
 	e := j.entry
@@ -205,7 +215,7 @@ func (s *Sink) fill(j *job, fields map[string]any) {
 	snd := j.entry.Sending
 	j.doc = connector.Document{
 		Desired: d, Key: events.ExternalKey(d.Record), ExternalID: j.entry.ID, IdempotencyKey: snd.Key,
-		First: snd.First, Reapply: snd.Reapply,
+		First: snd.First, Reapply: snd.Reapply, Open: snd.Open,
 	}
 	if j.doc.ExternalID == "" {
 		j.doc.ExternalID = d.KnownID

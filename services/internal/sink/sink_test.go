@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -34,6 +35,7 @@ type vendor struct {
 	created map[string]int
 	calls   int
 	finds   int
+	found   connector.Document // that was looked for last
 	script  []func(connector.Document) (apply bool, err error)
 	seen    chan connector.Document
 }
@@ -76,13 +78,14 @@ func (v *vendor) put(d connector.Document) connector.Result {
 	}
 	name, _ := d.Fields["name"].(string)
 	v.objects[d.Key] = name
-	return connector.Result{ID: id, Number: "N" + id, Effect: effect}
+	return connector.Result{ID: id, Number: "N" + id, Effect: effect, Seen: events.Fields{"name": json.RawMessage(strconv.Quote(name))}}
 }
 
 func (v *vendor) Find(_ context.Context, d connector.Document) (connector.Result, bool, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.finds++
+	v.found = d
 	if v.created[d.Key] == 0 {
 		return connector.Result{}, false, nil
 	}
@@ -225,6 +228,27 @@ func TestCreateThenUpdate(t *testing.T) {
 	r.idle()
 	require.Equal(t, map[string]int{"spoke-company-1": 1}, v.created)
 	require.Equal(t, "b", v.objects["spoke-company-1"])
+}
+
+// TestTheSameAgain wants what was just written: nothing is written, and what the
+// first answer showed is not told as if it were seen now. Someone may have
+// changed it since.
+func TestTheSameAgain(t *testing.T) {
+	t.Parallel()
+	r, v := newRig(t), newVendor()
+	start := time.Now()
+	r.run(v)
+	d := r.want("customer", company("1"), map[string]any{"name": "a"})
+	o := r.outcome(company("1"), events.StateDone)
+	require.Equal(t, "a", o.Seen.Text("name"))
+	require.WithinRange(t, o.Read, start, o.At, "the time of the call, not of its end")
+	r.put(d)
+	r.idle()
+	o = r.outcome(company("1"), events.StateDone)
+	require.Equal(t, events.EffectUnchanged, o.Effect)
+	require.Empty(t, o.Seen)
+	require.Zero(t, o.Read)
+	require.Equal(t, 1, v.calls)
 }
 
 // TestErrors runs one create through each kind of first error and expects

@@ -46,11 +46,35 @@ func TestBugThatIsSetApartStaysUnknown(t *testing.T) {
 	r.run(v)
 	r.want("customer", company("1"), map[string]any{"name": "a"})
 	r.outcome(company("1"), events.StateQuarantined)
+	first := <-v.seen
+	require.Zero(t, first.Open, "no try came before it")
 	r.want("customer", company("1"), map[string]any{"name": "b"})
 	r.outcome(company("1"), events.StateDone)
 	r.idle()
 	require.Equal(t, 1, v.created["spoke-company-1"], "made twice")
 	require.Equal(t, "b", v.objects["spoke-company-1"])
+	// What the vendor made may bear the first name and no other: it is found
+	// among what was made since the first try of all.
+	require.Equal(t, first.First, v.found.Open)
+}
+
+// TestWhatIsSettledIsNotLookedForAgain: once an update is known to have taken
+// effect, the next one knows of no open try.
+func TestWhatIsSettledIsNotLookedForAgain(t *testing.T) {
+	t.Parallel()
+	r, v := newRig(t), newVendor(fails(true, fault.Ambiguous))
+	r.run(v)
+	for _, name := range []string{"a", "b"} {
+		r.want("customer", company("1"), map[string]any{"name": name})
+		r.outcome(company("1"), events.StateDone)
+		r.idle()
+	}
+	var last connector.Document
+	for range v.calls {
+		last = <-v.seen
+	}
+	require.Equal(t, "b", last.Fields["name"])
+	require.Zero(t, last.Open)
 }
 
 // TestWayBackAfterAnUnclearUpdate updates an object with a lost answer, has

@@ -158,7 +158,7 @@ func (s *Sink) outcome(j *job, state events.State) *events.Outcome {
 	o := &events.Outcome{
 		Connection: s.Connection, Entity: j.desired.Entity, Object: j.desired.Object, Record: j.desired.Record,
 		State: state, ID: j.entry.ID, Number: j.entry.Number, URL: j.entry.URL,
-		Hash: j.desired.Hash, Sequence: j.msg.Seq, At: time.Now().UTC(), Attempts: 1,
+		Hash: j.desired.Hash, Sequence: j.msg.Seq, At: time.Now().UTC(), Read: j.began, Attempts: 1,
 	}
 	if j.entry.Sending != nil {
 		o.Attempts = j.entry.Sending.Attempts + 1

@@ -56,8 +56,10 @@ func (e *enricher) call(ctx context.Context, g *group, ids []string) (changes []
 			err = fault.New(fault.Internal, g.connection, "read: panic: %v", p)
 		}
 	}()
+	began := time.Now().UTC()
 	changes, err = e.w.Readers[g.connection].Read(ctx, g.object, ids)
 	for i := range changes {
+		changes[i].Read = began
 		e.w.clamp(ctx, &changes[i], time.Now())
 	}
 	return changes, err
