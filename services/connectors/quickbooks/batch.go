@@ -18,6 +18,10 @@ import (
 const (
 	maxBatch          = 30
 	maxBatchRequestID = 36
+
+	// leastBatch is from how many writes on a batch is quicker than single calls:
+	// a company may have that many of those in the time of one batch.
+	leastBatch = 13 // perSecond / batchesPerSecond
 )
 
 // batchRequest is what POST /batch takes.

@@ -101,7 +101,7 @@ func TestNewTransactionsGoAlone(t *testing.T) {
 func TestLostAnswerToABatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t, quickbooksbox.Options{})
-	docs := customers(t, 0, 0, 4)
+	docs := customers(t, 0, 0, 14)
 	b.box.Inject(sandbox.Fault{Op: "batch", Kind: sandbox.FaultLost, Count: 1})
 	for i, r := range b.Target.Apply(t.Context(), docs) {
 		requireFault(t, r.Err, fault.Ambiguous, "")
@@ -116,13 +116,13 @@ func TestLostAnswerToABatch(t *testing.T) {
 			require.NoError(t, r.Err)
 		}
 	}
-	require.Equal(t, 4, b.box.Counts().Total("Customer created"))
+	require.Equal(t, 14, b.box.Counts().Total("Customer created"))
 }
 
 func TestStaleVersionsInABatch(t *testing.T) {
 	t.Parallel()
 	b := setup(t, quickbooksbox.Options{})
-	docs := customers(t, 0, 0, 3)
+	docs := customers(t, 0, 0, 13)
 	for i, r := range b.Target.Apply(t.Context(), docs) {
 		require.NoError(t, r.Err)
 		docs[i].ExternalID = r.ID

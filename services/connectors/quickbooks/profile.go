@@ -10,9 +10,14 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/rest"
 )
 
-// profileLife is how long what a company is set up as is remembered: reads are
-// metered, and people seldom close their books.
-const profileLife = time.Hour
+// What a company is set up as is remembered, since reads are metered and people
+// seldom close their books. A refusal that follows from it is worth another look:
+// the person who mends the cause tries again at once, and is not to be told of a
+// company that was.
+const (
+	profileLife = time.Hour
+	refusalLife = 5 * time.Second
+)
 
 // profile is how the company is set up, as far as it decides on writes.
 type profile struct {
@@ -36,13 +41,32 @@ type profiles struct {
 
 	mu    sync.Mutex
 	known *profile
-	until time.Time
+	read  time.Time
 }
 
+// get returns the profile as it was at most profileLife ago.
 func (p *profiles) get(ctx context.Context) (*profile, error) {
+	return p.within(ctx, profileLife)
+}
+
+// refusing returns the profile if it refuses something, by a word of at most
+// refusalLife ago. It returns nil when it does not.
+func (p *profiles) refusing(ctx context.Context, refuses func(*profile) bool) (*profile, error) {
+	known, err := p.get(ctx)
+	if err != nil || !refuses(known) {
+		return nil, err
+	}
+	if known, err = p.within(ctx, refusalLife); err != nil || !refuses(known) {
+		return nil, err
+	}
+	return known, nil
+}
+
+func (p *profiles) within(ctx context.Context, age time.Duration) (*profile, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.known != nil && p.now().Before(p.until) {
+	now := p.now()
+	if p.known != nil && now.Sub(p.read) < age {
 		return p.known, nil
 	}
 	found, err := p.client.ask(ctx, &kind{name: "Preferences", title: "preferences"}, "SELECT * FROM Preferences")
@@ -62,7 +86,7 @@ func (p *profiles) get(ctx context.Context) (*profile, error) {
 		ownNumbers:      sales["CustomTxnNumbers"] == true,
 		automaticCredit: sales["AutoApplyCredit"] == true || sales["AutoApplyPayments"] == true,
 	}
-	p.until = p.now().Add(profileLife)
+	p.read = now
 	return p.known, nil
 }
 
@@ -79,16 +103,14 @@ func (t *target) open(ctx context.Context, k *kind, op string, days ...string) e
 	if !k.transaction() {
 		return nil
 	}
-	p, err := t.profiles.get(ctx)
+	p, err := t.profiles.refusing(ctx, func(p *profile) bool {
+		return slices.ContainsFunc(days, func(day string) bool { return day != "" && day <= p.closed })
+	})
 	if fault.Is(err, fault.Rejected) {
 		return nil // who may not read the preferences may still write: QuickBooks judges
 	}
-	if err != nil {
+	if err != nil || p == nil {
 		return err
-	}
-	closed := slices.ContainsFunc(days, func(day string) bool { return day != "" && day <= p.closed })
-	if p.closed == "" || !closed {
-		return nil
 	}
 	return fault.New(fault.Rejected, Name+": "+op, "the books are closed up to %s", p.closed).WithCode(codeClosed).
 		WithField("TxnDate").WithHint(meanings("")[codeClosed].hint)
@@ -100,11 +122,11 @@ func (t *target) payable(ctx context.Context, op string, want body) error {
 	if currency == "" || currency == t.settings.HomeCurrency {
 		return nil
 	}
-	p, err := t.profiles.get(ctx)
+	p, err := t.profiles.refusing(ctx, func(p *profile) bool { return !p.several })
 	if fault.Is(err, fault.Rejected) {
 		return nil // see open
 	}
-	if err != nil || p.several {
+	if err != nil || p == nil {
 		return err
 	}
 	return fault.New(fault.Rejected, Name+": "+op, "the company deals in its home currency only").WithCode(codeBusiness).WithField("CurrencyRef").

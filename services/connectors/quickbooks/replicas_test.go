@@ -52,7 +52,7 @@ func TestTokenExpiresMidBatchOneRefreshForTwoReplicas(t *testing.T) {
 	}
 	require.Equal(t, 1, box.Counts().Calls["token"], "the second replica found the token of the first")
 
-	const batches, size = 4, 5
+	const batches, size = 4, 15
 	for n := range batches {
 		box.ExpireAccess() // in the middle of the row of batches of both
 		var wg sync.WaitGroup

@@ -57,7 +57,8 @@ func (t *target) run(ctx context.Context, steps []*step, results []connector.Res
 // one request id for what happens to be in it, so that its lost answer can't
 // be asked for again once it is put together otherwise. The version guards a
 // change and the unique name that of a customer or an item; for a new
-// transaction there is only its request id, and it goes alone.
+// transaction there is only its request id, and it goes alone. A few writes are
+// done sooner by themselves than their batch is allowed.
 func (t *target) send(ctx context.Context, steps []*step) []answer {
 	answers := make([]answer, len(steps))
 	var alone, together []int
@@ -68,7 +69,7 @@ func (t *target) send(ctx context.Context, steps []*step) []answer {
 			together = append(together, i)
 		}
 	}
-	for len(together) > 1 {
+	for len(together) >= leastBatch {
 		n := min(len(together), maxBatch)
 		part := make([]*step, n)
 		for j, i := range together[:n] {

@@ -279,6 +279,37 @@ func TestClosedPeriodAndDeposit(t *testing.T) {
 	requireFault(t, b.apply(t, pay).Err, fault.Rejected, "6540")
 }
 
+// Whoever opens the books or turns a currency on tries again at once, and is not
+// to wait until what was read of the company is forgotten. Nor is each refusal
+// worth a metered read.
+func TestARefusalOfACompanyThatWas(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	box, settings := startBox(t, quickbooksbox.Options{BookCloseDate: "2026-10-31", AccessLife: 24 * time.Hour})
+	b := &bundle{box: box, settings: settings}
+	var err error
+	b.Connector, err = quickbooks.Open(settings, connector.Deps{Connection: "qbo", HTTP: plainHTTP(), Now: func() time.Time { return now }})
+	require.NoError(t, err)
+	customer, item := b.sale(t)
+	closed := invoice(customer, item, "77", map[string]any{"Amount": usd("10")})
+	closed.Fields["TxnDate"] = "2026-10-31"
+	abroad := document("Customer", key(events.EntityCompany, "12"), map[string]any{"DisplayName": "Müller", "CurrencyRef": "EUR"})
+	queries := func() int { return box.Counts().Calls["query"] }
+	requireFault(t, b.apply(t, closed).Err, fault.Rejected, "6210")
+	before := queries()
+	for range 3 {
+		requireFault(t, b.apply(t, closed).Err, fault.Rejected, "6210")
+		requireFault(t, b.apply(t, abroad).Err, fault.Rejected, "6000")
+	}
+	require.Equal(t, before, queries(), "what was just read is not read again")
+
+	box.CloseBooks("")
+	box.AddCurrency("EUR")
+	now = now.Add(6 * time.Second)
+	b.must(t, closed)
+	b.must(t, abroad)
+}
+
 func TestVoidAndDelete(t *testing.T) {
 	t.Parallel()
 	b := setup(t, quickbooksbox.Options{})

@@ -3,6 +3,7 @@ package quickbooksbox
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // The methods of this file do what people do in the web application. They
@@ -124,6 +125,14 @@ func (b *Box) CloseBooks(day string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.opts.BookCloseDate = day
+}
+
+// AddCurrency lets the company deal in a further currency, as a person does who
+// turns multicurrency on.
+func (b *Box) AddCurrency(code string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.opts.Currencies = append(slices.Clip(b.opts.Currencies), code)
 }
 
 func entityOf(name string) (entity, bool) {
