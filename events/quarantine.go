@@ -21,8 +21,19 @@ type Quarantined struct {
 	Event    string    `json:"event,omitempty"` // id of the event, if it is one
 	Trace    string    `json:"trace,omitempty"` // trace id
 	At       time.Time `json:"at"`
+	// Choices are the records that an object may stand for, of which a person
+	// chooses one. Own is the record that it becomes if it is none of them.
+	Choices []Choice `json:"choices,omitempty"`
+	Own     Key      `json:"own,omitzero"`
 	// Original is the message's data as it was.
 	Original json.RawMessage `json:"original"`
+}
+
+// Choice is a record that an object may stand for, because the two have the
+// same value in a field.
+type Choice struct {
+	Record Key    `json:"record"`
+	Field  string `json:"field"`
 }
 
 // Alert tells operators of something they should know.

@@ -53,6 +53,27 @@ func TestLastReadsAnyNumber(t *testing.T) {
 	require.False(t, ok)
 }
 
+// TestNewestAsksTheLeader, and tells what is not there from what can't be read.
+func TestNewestAsksTheLeader(t *testing.T) {
+	t.Parallel()
+	b := onceRig(t)
+	fill(t, b, 2)
+	m, ok, err := b.Newest(t.Context(), events.StreamHub, recordOf("1"))
+	require.NoError(t, err)
+	require.True(t, ok)
+	last, _, err := b.LastOne(t.Context(), events.StreamHub, recordOf("1"))
+	require.NoError(t, err)
+	require.Equal(t, "1 v1", string(m.Data))
+	require.Equal(t, last.Seq, m.Seq)
+	require.Equal(t, last.Subject, m.Subject)
+	require.True(t, last.Time.Equal(m.Time))
+	_, ok, err = b.Newest(t.Context(), events.StreamHub, recordOf("none"))
+	require.NoError(t, err)
+	require.False(t, ok)
+	_, _, err = b.Newest(t.Context(), "NONE", recordOf("1"))
+	require.ErrorContains(t, err, "stream not found")
+}
+
 func TestScan(t *testing.T) {
 	t.Parallel()
 	const n = 1300

@@ -13,7 +13,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/spoke-sync/spoke/events"
+	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/hub"
+	"github.com/spoke-sync/spoke/services/internal/mapping"
 )
 
 var systems = []string{"hubspot", "netsuite", "stripe", "quickbooks", "shop"}
@@ -194,4 +196,29 @@ func TestRouteIsDeterministic(t *testing.T) {
 			t.Fatalf("a record that changed nothing wants %v once more", more)
 		}
 	})
+}
+
+// TestNothingIsWantedOfAnEmptyRecord that only Spoke has spoken of: it has been
+// set apart before its object was merged.
+func TestNothingIsWantedOfAnEmptyRecord(t *testing.T) {
+	t.Parallel()
+	apart := hub.Fact{ID: "apart", Change: &events.Change{
+		Connection: hub.Internal, Entity: events.EntityCompany, Object: "company", ID: "9", Op: events.OpRestored, At: t0,
+	}}
+	set, err := mapping.Compile([]mapping.File{{Name: "f.yaml", Text: []byte(
+		"flow: customer\nfrom: company\nto: netsuite\nobject: company\nfields:\n  tier: '\"gold\"'\n")}},
+		[]mapping.Target{{Name: "netsuite", Kind: connector.Kind{Name: "netsuite", Title: "NetSuite", Objects: []connector.Object{{
+			Name: "company", Entity: events.EntityCompany, Can: connector.Create | connector.Update,
+			Fields: []connector.Field{{Name: "tier", Type: connector.FieldString}},
+		}}}}})
+	require.NoError(t, err)
+	flows := set.For(events.EntityCompany)
+	r, changed := hub.Merge(company(), []hub.Fact{apart}, policy(t, nil))
+	require.True(t, changed)
+	r, wanted, failed := hub.Route(r, flows)
+	require.Empty(t, wanted)
+	require.Empty(t, failed)
+	r, _ = hub.Merge(r, []hub.Fact{said("1", "hubspot", "name", "Acme", 1, false)}, policy(t, nil))
+	_, wanted, _ = hub.Route(r, flows)
+	require.NotEmpty(t, wanted)
 }

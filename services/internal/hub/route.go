@@ -26,6 +26,9 @@ type Failure struct {
 // So is what was wanted for a person who was erased, since the documents hold
 // what must be forgotten.
 func Route(r events.Record, flows []*mapping.Flow, again ...events.Route) (routed events.Record, wanted []events.Desired, failed []Failure) {
+	if len(r.Docs) == 0 && len(r.Fields) == 0 { // no system has said anything of it yet
+		return r, nil, nil
+	}
 	r = cloneWanted(r)
 	for _, f := range flows {
 		d, emit, err := route(&r, f)

@@ -159,7 +159,10 @@ func (s *Store) Drop(ctx context.Context, e Entry) error {
 
 // note writes an action on an entry into the audit log.
 func (s *Store) note(ctx context.Context, verb string, e Entry, a events.Action) error {
-	a.Verb, a.Connection, a.Record = verb, e.Connection, e.Record
+	a.Verb, a.Connection = verb, e.Connection
+	if a.Record.IsZero() {
+		a.Record = e.Record
+	}
 	a.Target = fmt.Sprintf("quarantine/%d %s", e.ID, e.Subject)
 	return s.audit.Note(ctx, a)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/bus"
+	"github.com/spoke-sync/spoke/services/internal/match"
 )
 
 // Outcome says what came of an action on an entry.
@@ -122,11 +123,11 @@ func resealed(content json.RawMessage) ([]byte, error) {
 
 // route asks transform to evaluate the record's flows again.
 func (s *Store) route(ctx context.Context, e Entry) (Outcome, error) {
-	t, err := events.SubjectTokens(e.Subject)
+	tenant, err := tenantOf(e)
 	if err != nil {
 		return "", err
 	}
-	m, err := bus.EncodeRoute(ctx, t[1], events.Route{Record: e.Record, Reason: "retry"})
+	m, err := bus.EncodeRoute(ctx, tenant, events.Route{Record: e.Record, Reason: "retry"})
 	if err != nil {
 		return "", err
 	}
@@ -134,14 +135,23 @@ func (s *Store) route(ctx context.Context, e Entry) (Outcome, error) {
 	return Retried, err
 }
 
-// event publishes an event again as it stands in EVENTS; an edited one, or one
-// that is no longer there, from the entry.
+// event publishes an event again as it stands in EVENTS, with other data if it
+// was edited. A decision may be long in coming, and an object that was read
+// because another one links to it never had an event: an ambiguous match is
+// published from its entry if it is not there.
 func (s *Store) event(ctx context.Context, e Entry, content json.RawMessage) error {
-	m, ok, err := s.bus.At(ctx, events.StreamEvents, e.Sequence)
-	if err != nil {
-		return err
+	var m bus.Stored
+	var ok bool
+	var err error
+	if e.Sequence > 0 {
+		if m, ok, err = s.bus.At(ctx, events.StreamEvents, e.Sequence); err != nil {
+			return err
+		}
 	}
 	if !ok || m.Subject != e.Subject {
+		if e.Problem.Code == match.Code {
+			return s.anew(ctx, e, content)
+		}
 		return fmt.Errorf("the event no longer stands in %s (it is kept for 30 days): change the object at %s, or read it anew with a backfill", e.Stream, e.Connection)
 	}
 	data := m.Data
@@ -151,6 +161,23 @@ func (s *Store) event(ctx context.Context, e Entry, content json.RawMessage) err
 		}
 	}
 	_, err = s.bus.Publish(ctx, bus.Message{Subject: m.Subject, Data: data, Header: bus.OwnHeader(m.Header)})
+	return err
+}
+
+// anew publishes an event that holds what the entry does.
+func (s *Store) anew(ctx context.Context, e Entry, content json.RawMessage) error {
+	if content == nil {
+		content = e.Original
+	}
+	var c events.Change
+	if err := json.Unmarshal(content, &c); err != nil {
+		return err
+	}
+	m, err := bus.EncodeEvent(ctx, e.Subject, events.NewChange(c.Connection, e.Event, c))
+	if err != nil {
+		return err
+	}
+	_, err = s.bus.Publish(ctx, m)
 	return err
 }
 

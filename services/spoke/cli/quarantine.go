@@ -17,6 +17,8 @@ type quarantineCmd struct {
 	Retry quarantineRetryCmd `cmd:"" help:"Try entries again, after their cause was mended."`
 	Edit  quarantineEditCmd  `cmd:"" help:"Change the content of one entry, and try it again."`
 	Drop  quarantineDropCmd  `cmd:"" help:"Remove entries for good."`
+
+	Settle quarantineSettleCmd `cmd:"" help:"Say which record an object stands for that may be one of several."`
 }
 
 // selection are the flags that select entries.
@@ -192,6 +194,9 @@ func (c *quarantineShowCmd) Run(s *session) error {
 		}
 	}
 	_ = t.Flush()
+	if quarantine.Ambiguous(e) {
+		c.choices(s, e)
+	}
 	s.printf("\n")
 	return s.json(e.Original)
 }

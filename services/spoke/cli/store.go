@@ -22,6 +22,9 @@ type where struct {
 	JSON   bool   `help:"Print JSON."`
 }
 
+// defaultData is the default of where.Data.
+const defaultData = "spoke-data"
+
 // owner names whose word counts for a field.
 func (st *store) owner(e events.Entity, field string) string {
 	for _, name := range []string{field, "default"} {

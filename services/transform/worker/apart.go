@@ -90,7 +90,9 @@ func (w *Worker) quarantineFact(ctx context.Context, key events.Key, f fact, cau
 		Service: "transform", Connection: connection, Entity: key.Entity, Record: key, Problem: *fault.Problem(cause),
 		Attempts: 1, Stream: events.StreamEvents, Event: f.ID, Trace: f.span.TraceID().String(), At: time.Now().UTC(), Original: b,
 	}
-	if len(f.unit.msgs) > 0 {
+	if m, ok := f.message(); ok {
+		q.Subject, q.Sequence = m.Subject, m.Seq
+	} else if len(f.unit.msgs) > 0 {
 		q.Subject, q.Sequence = f.unit.msgs[0].Subject, f.unit.msgs[0].Seq
 	}
 	return w.quarantine(ctx, q, key.String()+"/"+f.ID)

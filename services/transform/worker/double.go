@@ -45,6 +45,18 @@ func (w *Worker) doubles(ctx context.Context, changes []*change) []*change {
 	}
 	// The hub's records first: they are the ones that stay.
 	slices.SortStableFunc(fresh, func(a, b *change) int { return boolOrder(w.ofHub(a.after), w.ofHub(b.after)) })
+	fresh = slices.DeleteFunc(fresh, func(c *change) bool {
+		other, _, _ := w.double(c.after, c.signs, found, known)
+		if c.before.seq > 0 || len(other) == 0 || !w.settled(ctx, c) {
+			return false
+		}
+		known[c.key] = cached{rec: c.after, seq: c.before.seq}
+		if c.facts == nil {
+			delete(known, c.key)
+			changes = slices.DeleteFunc(changes, func(o *change) bool { return o == c })
+		}
+		return true
+	})
 	for _, c := range fresh {
 		other, by, several := w.double(c.after, c.signs, found, known)
 		switch {
@@ -56,6 +68,39 @@ func (w *Worker) doubles(ctx context.Context, changes []*change) []*change {
 		}
 	}
 	return changes
+}
+
+// settled does with a new record, which may be one with others, what a person
+// has decided. It reports whether there was a decision, or none can be looked
+// up. A change that is done with has no facts any more.
+func (w *Worker) settled(ctx context.Context, c *change) bool {
+	another := false
+	for _, f := range c.facts {
+		if f.Change == nil || f.Change.Connection == hub.Internal {
+			continue
+		}
+		k, known, err := w.decided(ctx, f.Change.External())
+		switch {
+		case err != nil:
+			w.Log.Warn("transform: match", "record", c.key.String(), "error", err)
+			w.release([]*change{c}, giveAgain)
+			c.facts = nil
+			return true
+		case known && k == c.key: // it is a record of its own, and stays that
+			c.extra = []hub.Fact{{ID: "apart:" + f.ID, Change: &events.Change{
+				Connection: hub.Internal, Entity: c.key.Entity, Object: string(c.key.Entity), ID: c.key.ID,
+				Op: events.OpRestored, At: c.after.UpdatedAt,
+			}}}
+			w.again(ctx, c)
+			return true
+		}
+		another = another || known
+	}
+	if another { // it stands for another record, which the next delivery finds
+		w.release([]*change{c}, 0)
+		c.facts = nil
+	}
+	return another
 }
 
 // boolOrder puts true first.
@@ -154,13 +199,13 @@ func (w *Worker) sameAs(from, into events.Key, as events.Record, by sign) hub.Fa
 	}
 }
 
-// holdNew sets apart what is said of a new record that may be one of several,
-// unless a person has decided. A further customer must not be made for it.
+// holdNew sets apart what is said of a new record that may be one of several. A
+// further customer must not be made for it.
 func (w *Worker) holdNew(ctx context.Context, c *change, by sign, fit []events.Key) bool {
-	for _, f := range c.facts {
-		if f.Change == nil || w.alias.Contains(f.Change.External()) {
-			return false
-		}
+	if len(c.facts) == 0 || slices.ContainsFunc(c.facts, func(f fact) bool {
+		return f.Change == nil || f.Change.Connection == hub.Internal
+	}) {
+		return false
 	}
 	for _, f := range c.facts {
 		if err := w.ambiguous(ctx, f, by, fit); err != nil {
@@ -171,7 +216,7 @@ func (w *Worker) holdNew(ctx context.Context, c *change, by sign, fit []events.K
 		f.unit.committed(1)
 	}
 	c.close()
-	return len(c.facts) > 0
+	return true
 }
 
 // followDoubles looks once more for records that have the same value, after a

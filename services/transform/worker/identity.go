@@ -101,7 +101,8 @@ func (w *Worker) known(facts []fact) []fact {
 }
 
 // wants notes an external whose record has to be looked up. An upstream's
-// objects have no aliases.
+// objects are not: the record of their name is a part of the one that they stand
+// for, if they stand for another one.
 func (w *Worker) wants(x events.External, unknown map[events.External]bool) {
 	_, connected := w.Kinds[x.Connection]
 	if _, ok := w.native(x); (ok && !connected) || w.alias.Contains(x) {

@@ -169,7 +169,7 @@ func (w *Worker) strangers(ctx context.Context, facts []fact) error {
 		fit, s := firstFit(signs[i], found, func(k events.Key) bool {
 			r, ok := known[k]
 			id, given := taken[k.String()+" "+c.External().DocKey()]
-			return ok && roomFor(r.rec, *c) && (!given || id == c.ID)
+			return ok && match.Room(r.rec, c.External()) && (!given || id == c.ID)
 		})
 		switch len(fit) {
 		case 0:
@@ -177,10 +177,14 @@ func (w *Worker) strangers(ctx context.Context, facts []fact) error {
 			facts[i].key, facts[i].matched = fit[0], true
 			taken[fit[0].String()+" "+c.External().DocKey()] = c.ID
 		default:
-			if err := w.ambiguous(ctx, facts[i], s, fit); err != nil {
+			k, known, err := w.decided(ctx, c.External())
+			if err == nil && !known {
+				err = w.ambiguous(ctx, facts[i], s, fit)
+			}
+			if err != nil {
 				return err
 			}
-			facts[i].key = events.Key{}
+			facts[i].key = k
 		}
 	}
 	return nil
@@ -211,35 +215,54 @@ func firstFit(signs []sign, found index, fits func(events.Key) bool) (fit []even
 	return nil, sign{}
 }
 
-// roomFor reports whether a record has no other object of that type.
-func roomFor(r events.Record, c events.Change) bool {
-	doc := r.Docs[c.External().DocKey()]
-	return r.Merged == nil && r.Deleted == nil && (doc.ID == "" || doc.ID == c.ID || doc.Gone != nil || !doc.Adopted.IsZero())
+// decided returns the record that a person has chosen for an object. The leader
+// of HUB is asked, since the decision may have been made just now.
+func (w *Worker) decided(ctx context.Context, x events.External) (k events.Key, known bool, err error) {
+	if k, known = w.alias.Get(x); known {
+		return k, true, nil
+	}
+	m, known, err := w.Bus.Newest(ctx, events.StreamHub, events.AliasSubject(w.Tenant, x))
+	if err != nil || !known {
+		return events.Key{}, false, err
+	}
+	if err := json.Unmarshal(m.Data, &k); err != nil {
+		return events.Key{}, false, fmt.Errorf("transform: alias %s: %w", m.Subject, err)
+	}
+	w.alias.Add(x, k)
+	return k, true, nil
 }
 
-// ambiguous sets a change apart whose object may stand for several records.
+// ambiguous sets a change apart whose object may stand for several records. The
+// whole object as it is now takes the place of what was said of it before; a
+// change of some fields doesn't.
 func (w *Worker) ambiguous(ctx context.Context, f fact, by sign, fit []events.Key) error {
-	c := f.Change
+	c, x := f.Change, f.Change.External()
 	slices.SortFunc(fit, func(a, b events.Key) int { return strings.Compare(a.ID, b.ID) })
-	names := make([]string, len(fit))
+	names, choices := make([]string, len(fit)), make([]events.Choice, len(fit))
 	for i, k := range fit {
-		names[i] = k.String()
+		names[i], choices[i] = k.String(), events.Choice{Record: k, Field: by.Rule}
 	}
 	problem := fault.New(fault.Rejected, "transform", "%s %s of %s may be %s: they have the same %s", c.Object, c.ID, c.Connection,
 		strings.Join(names, " or "), by.Rule).WithField(by.Rule).WithCode(match.Code).
-		WithHint("decide which one it is, or that it is none of them, and retry it; or mend the value at its source")
+		WithHint("settle which one it is, or that it is none of them; or mend the value at its source, and retry it")
 	data, err := c.MarshalJSON()
 	if err != nil {
 		return err
 	}
 	q := events.Quarantined{
 		Service: "transform", Connection: c.Connection, Entity: c.Entity, Problem: *fault.Problem(problem), Attempts: 1,
-		Stream: events.StreamEvents, Event: f.ID, Trace: f.span.TraceID().String(), At: time.Now().UTC(), Original: data,
+		Stream: events.StreamEvents, Subject: events.EventSubject(w.Tenant, c.Connection, c.Entity, c.Op, c.ID),
+		Event: f.ID, Trace: f.span.TraceID().String(), At: time.Now().UTC(),
+		Choices: choices, Own: match.OwnRecord(x, c.Entity, w.Kinds[c.Connection].Hub), Original: data,
 	}
-	if len(f.unit.msgs) > 0 {
-		q.Subject, q.Sequence = f.unit.msgs[0].Subject, f.unit.msgs[0].Seq
+	if m, ok := f.message(); ok {
+		q.Subject, q.Sequence = m.Subject, m.Seq
 	}
-	return w.quarantine(ctx, q, c.External().DocKey()+"/"+c.ID)
+	id := x.DocKey() + "/" + c.ID
+	if !c.Snapshot {
+		id += "/" + f.ID
+	}
+	return w.quarantine(ctx, q, id)
 }
 
 // errTaken means that a record got another object of the type since it was
@@ -249,7 +272,7 @@ var errTaken = errors.New("the record that an object was matched with has anothe
 // stillFits checks the matches of a change against the record as it is.
 func (c *change) stillFits() error {
 	for _, f := range c.facts {
-		if f.matched && !roomFor(c.before.rec, *f.Change) {
+		if f.matched && !match.Room(c.before.rec, f.Change.External()) {
 			return fault.New(fault.Transient, "transform", "%w", errTaken)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,22 @@ type fact struct {
 	key   events.Key
 	// matched is set when the record was found by the object's fields.
 	matched bool
+}
+
+// message returns the message that brought the fact: several may be read
+// together, and an object that another one links to is read without any.
+func (f fact) message() (bus.Delivered, bool) {
+	for _, m := range slices.Backward(f.unit.msgs) {
+		h, err := bus.HeadingOf(m.Stored)
+		if err != nil || h.ID != f.ID {
+			continue
+		}
+		t, err := events.SubjectTokens(m.Subject)
+		if c := f.Change; c == nil || err == nil && len(t) == 6 && t[2] == c.Connection && t[3] == string(c.Entity) && t[5] == c.ID {
+			return m, true
+		}
+	}
+	return bus.Delivered{}, false
 }
 
 // committed notes that n facts are in HUB, and acks after the last one.
