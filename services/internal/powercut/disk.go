@@ -27,6 +27,7 @@ type Disk struct {
 	mu     sync.Mutex
 	root   *node
 	nextID uint64
+	dead   chan struct{} // closed by the cut
 	cut    bool
 	// left is how many changes are made until the power is cut; negative for
 	// no end.
@@ -34,7 +35,7 @@ type Disk struct {
 }
 
 func newDisk() *Disk {
-	d := &Disk{left: -1}
+	d := &Disk{left: -1, dead: make(chan struct{})}
 	d.root = d.newNode(syscall.S_IFDIR | 0o755)
 	return d
 }
@@ -46,8 +47,19 @@ func (d *Disk) Path() string { return d.path }
 func (d *Disk) Cut() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.cut = true
+	d.end()
 }
+
+// end cuts the power. The caller holds the lock.
+func (d *Disk) end() {
+	if !d.cut {
+		d.cut = true
+		close(d.dead)
+	}
+}
+
+// Dead returns a channel that is closed when the power is cut.
+func (d *Disk) Dead() <-chan struct{} { return d.dead }
 
 // CutAfter cuts the power after n more changes. Creating, writing, syncing,
 // renaming and removing are changes.
@@ -68,7 +80,7 @@ func (d *Disk) Sync() {
 func (d *Disk) step(change bool) syscall.Errno {
 	if change && d.left >= 0 {
 		if d.left == 0 {
-			d.cut = true
+			d.end()
 		}
 		d.left--
 	}

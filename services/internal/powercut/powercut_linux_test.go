@@ -233,8 +233,14 @@ func TestTheCutComesAfterSoManyChanges(t *testing.T) {
 	require.NoError(t, f.Sync())
 	_, err = f.ReadAt(make([]byte, 1), 0)
 	require.NoError(t, err, "reading changes nothing")
+	select {
+	case <-disk.Dead():
+		require.Fail(t, "the power was cut early")
+	default:
+	}
 	_, err = f.WriteString("more")
 	require.ErrorIs(t, err, syscall.EIO)
+	<-disk.Dead()
 	_, err = f.ReadAt(make([]byte, 1), 0)
 	require.ErrorIs(t, err, syscall.EIO)
 }
