@@ -22,8 +22,8 @@ func TestPowerCut(t *testing.T) {
 	for name, start := range map[string]starter{"spoke up": spokeUp, "nats-server": natsAndIngest("always")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cutPower(t, start, func(disk *powercut.Disk, lost []string) {
-				require.Empty(t, lost, "answered, and lost")
+			cutPower(t, start, func(lost []string) {
+				require.Empty(t, lost[:min(len(lost), 10)], "%d were answered and are lost", len(lost))
 			})
 		})
 	}
@@ -34,7 +34,7 @@ func TestPowerCut(t *testing.T) {
 // before the traffic is synced, so that nothing else can be the reason.
 func TestPowerCutWithoutSync(t *testing.T) {
 	t.Parallel()
-	cutPower(t, natsAndIngest("2m"), func(_ *powercut.Disk, lost []string) {
+	cutPower(t, natsAndIngest("2m"), func(lost []string) {
 		require.NotEmpty(t, lost, "a disk that loses nothing proves nothing")
 	})
 }
@@ -60,8 +60,8 @@ type powered struct {
 type starter func(t *testing.T, folder string) powered
 
 // cutPower does the rounds and has judge told after each which events and
-// values were lost, of all that were answered since the last time.
-func cutPower(t *testing.T, start starter, judge func(disk *powercut.Disk, lost []string)) {
+// values were lost, of all that were ever answered and not lost before.
+func cutPower(t *testing.T, start starter, judge func(lost []string)) {
 	t.Helper()
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -81,7 +81,7 @@ func cutPower(t *testing.T, start starter, judge func(disk *powercut.Disk, lost 
 		p.kill()
 		t.Logf("cut %d, after %d changes: %d of %d answered are lost", round+1, after, len(lost), all)
 		require.NotZero(t, all, "nothing was answered before the cut")
-		judge(disk, lost)
+		judge(lost)
 	}
 }
 
