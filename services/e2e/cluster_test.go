@@ -97,16 +97,24 @@ func (c *cluster) ready(name string) {
 // and returns its URL.
 func startNATS(t *testing.T, path string) string {
 	t.Helper()
-	dir, address, monitor := t.TempDir(), freeAddress(t), freeAddress(t)
-	file := filepath.Join(dir, "nats.conf")
-	text := fmt.Sprintf("listen: %s\nhttp: %s\njetstream {\n  store_dir: %q\n  sync_interval: always\n}\n", address, monitor, dir)
+	_, url := startNATSOn(t, path, t.TempDir(), "always")
+	return url
+}
+
+// startNATSOn starts a server on a folder, which may be that of an earlier
+// one. sync is its sync_interval.
+func startNATSOn(t *testing.T, path, dir, sync string) (p *process, url string) {
+	t.Helper()
+	address, monitor := freeAddress(t), freeAddress(t)
+	file := filepath.Join(t.TempDir(), "nats.conf")
+	text := fmt.Sprintf("listen: %s\nhttp: %s\njetstream {\n  store_dir: %q\n  sync_interval: %s\n}\n", address, monitor, dir, sync)
 	require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-	p := start(t, path, nil, "-c", file)
+	p = start(t, path, nil, "-c", file)
 	await(t, "nats-server is ready", func() bool {
 		return !p.running() || answers("http://"+monitor+"/healthz?js-enabled-only=true")
 	})
 	require.True(t, p.running(), "nats-server has ended")
-	return "nats://" + address
+	return p, "nats://" + address
 }
 
 func newKey(t *testing.T) string {

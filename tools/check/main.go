@@ -8,7 +8,8 @@
 //	go run ./tools/check -operations             the connectors' tests, and which operations they exercised
 //	go run ./tools/check -deps                   only build the programs
 //
-// With CI=true nothing may be skipped and no earlier result is reused. Tests find the programs by
+// With CI=true nothing may be skipped, but for tests that need a file system mounted through FUSE
+// where that is impossible, and no earlier result is reused. Tests find the programs by
 // SPOKE_TEST_BIN. Nothing that was started here outlives it, also when it is interrupted.
 package main
 

@@ -62,6 +62,9 @@ func TestJudge(t *testing.T) {
 	interrupted, cancel := context.WithCancel(t.Context())
 	cancel()
 	skipped := report.Summary{Packages: 1, Passed: 1, Skipped: []report.Skipped{{Test: "TestX"}}}
+	fuse := report.Skipped{Test: "TestY", Reason: "no file system can be mounted through FUSE here: permission denied"}
+	excused := report.Summary{Packages: 1, Passed: 1, Skipped: []report.Skipped{fuse}}
+	both := report.Summary{Packages: 1, Passed: 1, Skipped: []report.Skipped{fuse, {Test: "TestX", Reason: "no FUSE"}}}
 	tests := map[string]struct {
 		ctx     context.Context
 		ci      bool
@@ -76,6 +79,8 @@ func TestJudge(t *testing.T) {
 		"nothing ran":          {},
 		"a skip at home":       {summary: skipped, want: true},
 		"a skip in CI":         {summary: skipped, ci: true},
+		"no FUSE in CI":        {summary: excused, ci: true, want: true},
+		"no FUSE and a skip":   {summary: both, ci: true},
 		"interrupted in time":  {ctx: interrupted, summary: report.Summary{Packages: 1, Passed: 1}},
 		"no operations":        {only: true, summary: report.Summary{Packages: 1, Passed: 1}},
 		"an invalid operation": {summary: said(t, `"operation":"GET /x","invalid":true`)},

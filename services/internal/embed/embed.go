@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/spoke-sync/spoke/services/internal/durable"
 )
 
 // Options of Start.
@@ -140,7 +142,10 @@ func checkFormat(dir string) error {
 	path := filepath.Join(dir, versionFile)
 	b, err := os.ReadFile(path) //nolint:gosec // the operator names the folder
 	if errors.Is(err, os.ErrNotExist) {
-		return os.WriteFile(path, []byte(strconv.Itoa(format)+"\n"), 0o600)
+		if err := durable.WriteFile(path, []byte(strconv.Itoa(format)+"\n"), 0o600); err != nil {
+			return fmt.Errorf("data folder: %w", err)
+		}
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("data folder: %w", err)

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/spoke-sync/spoke/services/internal/embed"
+	"github.com/spoke-sync/spoke/services/internal/powercut"
 )
 
 func TestTheFolderHasOneOwner(t *testing.T) {
@@ -40,6 +41,30 @@ func TestFormat(t *testing.T) {
 		require.NoError(t, err)
 		s.Stop()
 	}
+}
+
+// Others sync the folder for names of their own: that must not keep the name of
+// a file whose bytes are lost.
+func TestTheFolderSurvivesAPowerCut(t *testing.T) {
+	t.Parallel()
+	disk := powercut.Mount(t, powercut.Options{})
+	data := filepath.Join(disk.Path(), "data")
+	s, err := embed.Start(embed.Options{Dir: data})
+	require.NoError(t, err)
+	folder, err := os.Open(data)
+	require.NoError(t, err)
+	require.NoError(t, folder.Sync())
+	require.NoError(t, folder.Close())
+	disk.Cut()
+	s.Stop()
+	left := t.TempDir()
+	require.NoError(t, disk.Survivors(left))
+	b, err := os.ReadFile(filepath.Join(left, "data", "format"))
+	require.NoError(t, err)
+	require.Equal(t, "1\n", string(b))
+	s, err = embed.Start(embed.Options{Dir: filepath.Join(left, "data")})
+	require.NoError(t, err)
+	s.Stop()
 }
 
 func TestTheSocketAsksForAToken(t *testing.T) {

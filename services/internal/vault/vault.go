@@ -18,6 +18,7 @@ import (
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/durable"
 )
 
 // EnvKey names the environment variable with the key: 32 bytes in base64. All
@@ -30,7 +31,8 @@ const (
 )
 
 // Key returns the key of the environment, or the one in the data folder,
-// which is made at the first call.
+// which is made at the first call, and on disk when this returns: without it
+// no stored token could be read.
 func Key(dir string) ([]byte, error) {
 	if text := os.Getenv(EnvKey); text != "" {
 		return decode(EnvKey, text)
@@ -50,7 +52,7 @@ func Key(dir string) ([]byte, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, fmt.Errorf("token key: %w", err)
 	}
-	if err := os.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n"), 0o600); err != nil {
+	if err := durable.WriteFile(path, []byte(base64.StdEncoding.EncodeToString(key)+"\n"), 0o600); err != nil {
 		return nil, fmt.Errorf("token key: %w", err)
 	}
 	return key, nil

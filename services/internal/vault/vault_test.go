@@ -2,6 +2,7 @@ package vault_test
 
 import (
 	"log/slog"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,6 +10,7 @@ import (
 	"github.com/spoke-sync/spoke/services/internal/bus"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/embed"
+	"github.com/spoke-sync/spoke/services/internal/powercut"
 	"github.com/spoke-sync/spoke/services/internal/vault"
 )
 
@@ -79,6 +81,26 @@ func TestKeyIsKept(t *testing.T) {
 	again, err := vault.Key(dir)
 	require.NoError(t, err)
 	require.Equal(t, first, again)
+}
+
+// A key that was lost would leave all stored tokens unreadable; one that is cut
+// short would keep Spoke from starting.
+func TestKeySurvivesAPowerCut(t *testing.T) {
+	t.Parallel()
+	for cut, done := 0, false; !done; cut++ {
+		disk := powercut.Mount(t, powercut.Options{})
+		disk.CutAfter(cut)
+		key, err := vault.Key(filepath.Join(disk.Path(), "data"))
+		done = err == nil
+		left := t.TempDir()
+		require.NoError(t, disk.Survivors(left))
+		again, err := vault.Key(filepath.Join(left, "data"))
+		require.NoError(t, err, "cut before change %d", cut)
+		if done {
+			require.Equal(t, key, again)
+		}
+		require.Less(t, cut, 20, "it never succeeds")
+	}
 }
 
 func TestBadKeyInTheEnvironment(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/app"
 	"github.com/spoke-sync/spoke/services/internal/config"
+	"github.com/spoke-sync/spoke/services/internal/durable"
 	"github.com/spoke-sync/spoke/services/internal/embed"
 	"github.com/spoke-sync/spoke/services/internal/telemetry"
 )
@@ -102,7 +103,7 @@ func announce(c *config.Config, url string) error {
 	if err := os.MkdirAll(c.Data, 0o750); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(c.Data, runningFile), b, 0o600)
+	return durable.WriteFile(filepath.Join(c.Data, runningFile), b, 0o600)
 }
 
 // Find returns how to reach the process that runs, or ran last, on a data

@@ -96,6 +96,24 @@ func TestSkipReasons(t *testing.T) {
 	}
 }
 
+func TestPrintNamesWhatIsAllowed(t *testing.T) {
+	t.Parallel()
+	summary := report.Summary{Packages: 1, Passed: 1, Skipped: []report.Skipped{
+		{Package: "p", Test: "TestX", Reason: "no nats-server"},
+		{Package: "p", Test: "TestY", Reason: "no file system can be mounted through FUSE here: permission denied"},
+	}}
+	var out bytes.Buffer
+	summary.Print(&out)
+	const want = "skipped:\n  p TestX: no nats-server\n" +
+		"  p TestY: no file system can be mounted through FUSE here: permission denied (allowed in CI)\n"
+	if !strings.HasSuffix(out.String(), want) {
+		t.Errorf("got:\n%s\nwant at its end:\n%s", out.String(), want)
+	}
+	if n := summary.Unexcused(); n != 1 {
+		t.Errorf("%d skips count, want 1", n)
+	}
+}
+
 func TestReadReportsABrokenStream(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("pipe broke")
