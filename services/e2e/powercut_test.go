@@ -19,6 +19,7 @@ import (
 // is started again on what is left.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
+	powercut.Require(t)
 	for name, start := range map[string]starter{"spoke up": spokeUp, "nats-server": natsAndIngest("always")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -34,6 +35,7 @@ func TestPowerCut(t *testing.T) {
 // before the traffic is synced, so that nothing else can be the reason.
 func TestPowerCutWithoutSync(t *testing.T) {
 	t.Parallel()
+	powercut.Require(t)
 	cutPower(t, natsAndIngest("2m"), func(lost []string) {
 		require.NotEmpty(t, lost, "a disk that loses nothing proves nothing")
 	})

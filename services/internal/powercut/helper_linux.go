@@ -99,15 +99,15 @@ var able = sync.OnceValue(func() error {
 		_ = detach(dir) // the probe may have died in the middle
 		_ = os.Remove(dir)
 	}()
-	return try(dir, patience)
-})
-
-// try runs the probe on a folder.
-func try(dir string, limit time.Duration) error {
 	cmd, err := helper(jobProbe, dir)
 	if err != nil {
 		return err
 	}
+	return try(cmd, patience)
+})
+
+// try runs a trial, which may hang.
+func try(cmd *exec.Cmd, limit time.Duration) error {
 	var said bytes.Buffer
 	cmd.Stderr = &said
 	cmd.WaitDelay = time.Second
