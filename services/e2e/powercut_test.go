@@ -19,6 +19,7 @@ import (
 // is started again on what is left.
 func TestPowerCut(t *testing.T) {
 	t.Parallel()
+	powercut.Require(t)
 	for name, start := range map[string]starter{"spoke up": spokeUp, "nats-server": natsAndIngest("always")} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -34,6 +35,7 @@ func TestPowerCut(t *testing.T) {
 // before the traffic is synced, so that nothing else can be the reason.
 func TestPowerCutWithoutSync(t *testing.T) {
 	t.Parallel()
+	powercut.Require(t)
 	cutPower(t, natsAndIngest("2m"), func(lost []string) {
 		require.NotEmpty(t, lost, "a disk that loses nothing proves nothing")
 	})
@@ -44,9 +46,8 @@ const (
 	// syncTakes is the latency of the disk: what is answered without waiting
 	// for it is answered too early.
 	syncTakes = time.Millisecond
-	// A cut comes after at least fewest changes of the disk under traffic, and
-	// before fewest+spread.
-	fewest, spread = 300, 1200
+	// A cut comes before one of so many changes of the disk under traffic.
+	moments = 1000
 )
 
 // powered is what runs on a disk.
@@ -72,7 +73,7 @@ func cutPower(t *testing.T, start starter, judge func(lost []string)) {
 		disk := powercut.Mount(t, powercut.Options{From: folder, Latency: syncTakes})
 		p := start(t, disk.Path())
 		disk.Sync()
-		after := fewest + random.IntN(spread)
+		after := random.IntN(moments)
 		said.run(t, p, disk, round, after)
 		folder = t.TempDir()
 		require.NoError(t, disk.Survivors(folder))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -41,9 +42,9 @@ const trafficBucket = "power"
 // events with a text of each, or keys with their values.
 type talker func(ctx context.Context, id string) map[string]string
 
-// run has upstreams, a vendor and clients of JetStream talk, all at once,
-// until the power is cut after some changes of the disk. Then nothing runs any
-// more.
+// run has upstreams, a vendor and clients of JetStream talk, all at once. Once
+// each has had an answer, the power is cut after some more changes of the disk.
+// Then nothing runs any more.
 func (tr *traffic) run(t *testing.T, p powered, disk *powercut.Disk, round, after int) {
 	t.Helper()
 	nc, err := nats.Connect(p.nats, nats.NoReconnect())
@@ -56,22 +57,25 @@ func (tr *traffic) run(t *testing.T, p powered, disk *powercut.Disk, round, afte
 	disk.Sync()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	var talking sync.WaitGroup
+	var talking, answered sync.WaitGroup
 	talk := func(first int, into map[string]string, say talker) {
+		answered.Add(1)
+		heard := sync.OnceFunc(answered.Done)
 		talking.Go(func() {
+			defer heard() // the disk may die before
 			for n := 0; ctx.Err() == nil; n++ {
 				// Ids are numbers, as those of HubSpot's objects.
 				id := strconv.Itoa((round+1)*100_000_000 + first*1_000_000 + n)
-				answered := say(ctx, id)
-				tr.mu.Lock()
-				for k, v := range answered {
-					into[k] = v
+				said := say(ctx, id)
+				if len(said) > 0 {
+					heard()
 				}
+				tr.mu.Lock()
+				maps.Copy(into, said)
 				tr.mu.Unlock()
 			}
 		})
 	}
-	disk.CutAfter(after)
 	for first := range 4 {
 		talk(first, tr.events, func(ctx context.Context, id string) map[string]string { return postEvents(ctx, p.ingest, id, 1) })
 	}
@@ -87,6 +91,10 @@ func (tr *traffic) run(t *testing.T, p powered, disk *powercut.Disk, round, afte
 			return map[string]string{id: "value " + id}
 		})
 	}
+	talking.Go(func() {
+		answered.Wait()
+		disk.CutAfter(after)
+	})
 	select {
 	case <-disk.Dead():
 	case <-time.After(patience):

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,9 +22,7 @@ func TestAKilledTestLeavesNoMount(t *testing.T) {
 		select {} // until it is killed
 	}
 	t.Parallel()
-	if err := able(); err != nil {
-		t.Skip(unable + err.Error())
-	}
+	Require(t)
 	exe, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(exe, "-test.run=^"+t.Name()+"$", "-test.timeout=60s")
@@ -52,6 +51,8 @@ func mounts(t *testing.T) string {
 // A trial that does not end, or fails, is a reason to skip, never one to hang.
 func TestATrialThatFails(t *testing.T) {
 	t.Parallel()
-	require.ErrorContains(t, try(t.TempDir(), 0), "does not end within 0s")
-	require.ErrorContains(t, try(t.TempDir()+"/none", patience), "exit status 1: mount: ")
+	require.ErrorContains(t, try(exec.Command("sleep", "600"), 10*time.Millisecond), "does not end within 10ms")
+	cmd, err := helper(jobProbe, filepath.Join(t.TempDir(), "none"))
+	require.NoError(t, err)
+	require.ErrorContains(t, try(cmd, patience), "exit status 1: mount: ")
 }

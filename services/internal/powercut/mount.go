@@ -18,13 +18,19 @@ type Options struct {
 // unable begins the reason of a skipped test.
 const unable = "no file system can be mounted through FUSE here: "
 
-// Mount mounts a disk for the time of the test, and skips the test where
-// nothing can be mounted.
-func Mount(t testing.TB, o Options) *Disk {
+// Require skips the test where nothing can be mounted.
+func Require(t testing.TB) {
 	t.Helper()
 	if err := able(); err != nil {
 		t.Skip(unable + err.Error())
 	}
+}
+
+// Mount mounts a disk for the time of the test. It skips the test where
+// nothing can be mounted.
+func Mount(t testing.TB, o Options) *Disk {
+	t.Helper()
+	Require(t)
 	d := newDisk()
 	d.latency = o.Latency
 	if o.From != "" {

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
+	"log" //nolint:depguard // go-fuse takes no other logger
 	"syscall"
 	"time"
 
