@@ -175,6 +175,13 @@ func (s *Server) Effect(what, key string) {
 	s.totals[what]++
 }
 
+// Happened is how often an effect happened, over all keys.
+func (s *Server) Happened(effect string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.totals[effect]
+}
+
 // Counts is what a sandbox has counted.
 type Counts struct {
 	// Calls by operation.
