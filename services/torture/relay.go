@@ -33,8 +33,8 @@ type relay struct {
 // relayPlan is what share of the webhooks is repeated and delayed.
 type relayPlan struct {
 	repeat, delay float64
-	// hold is given every webhook in the place of ingest; nil hands them on.
-	hold func(path string, header http.Header, body []byte)
+	// hold may keep a webhook back, and says so; nil keeps none.
+	hold func(path string, header http.Header, body []byte) bool
 }
 
 // relayCounts is what a relay did to webhooks.
@@ -77,8 +77,7 @@ func (r *relay) take(ctx context.Context, w http.ResponseWriter, q *http.Request
 	}
 	header, path := q.Header.Clone(), q.URL.RequestURI()
 	r.counts.taken.Add(1)
-	if r.plan.hold != nil {
-		r.plan.hold(path, header, body)
+	if r.plan.hold != nil && r.plan.hold(path, header, body) {
 		w.WriteHeader(http.StatusOK)
 		return
 	}

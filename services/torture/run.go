@@ -1,6 +1,7 @@
 package torture
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -37,9 +38,9 @@ type Options struct {
 
 // setup is how a kind of run is set up.
 type setup struct {
-	replicas  int // of each service
-	companies int // of the portal, with two deals each
-	limits    string
+	replicas  int               // of each service
+	companies int               // of the portal, with two deals each
+	limits    map[string]string // by vendor
 	// wired puts proxies between the services and what they call.
 	wired bool
 	relay relayPlan
@@ -48,16 +49,21 @@ type setup struct {
 	// ones.
 	flows  []string
 	ownHub bool
+	// held keeps webhooks back; see mailbox.
+	held bool
 }
 
 // mixed is the run with troubles of every kind. The rates are those of sandboxes
 // on this machine, so that a run takes minutes.
 func mixed() setup {
 	return setup{
-		replicas: 2, companies: 60, limits: "{per_second: 400, burst: 100, concurrent: 5}", wired: true,
+		replicas: 2, companies: 60, limits: map[string]string{}, wired: true,
 		relay: relayPlan{repeat: 0.2, delay: 0.3}, quiet: 5 * time.Minute,
 	}
 }
+
+// vendorLimits are a vendor's where a setup has no others.
+const vendorLimits = "{per_second: 400, burst: 100, concurrent: 5}"
 
 const (
 	defaultRate = 100
@@ -70,6 +76,7 @@ type run struct {
 	setup
 	world    *world
 	relay    *relay
+	mailbox  mailbox
 	natsAddr string
 	natsConf string
 	nats     *process
@@ -139,6 +146,9 @@ func newRun(o Options, s setup) *run {
 // start brings everything up: vendors, the relay, NATS, and the services.
 func (r *run) start(ctx context.Context) error {
 	var err error
+	if r.held {
+		r.setup.relay.hold = r.mailbox.hold
+	}
 	if r.relay, err = newRelay(r.Seed, r.setup.relay); err != nil {
 		return err
 	}
@@ -174,7 +184,7 @@ func (r *run) start(ctx context.Context) error {
 func (r *run) writeConfig(boxes *demo.Sandboxes) error {
 	text := boxes.Config(filepath.Join(r.Dir, "data"), strings.TrimPrefix(r.relay.url, "http://"))
 	for _, v := range vendors {
-		text = strings.Replace(text, "    kind: "+v+"\n", "    kind: "+v+"\n    limits: "+r.limits+"\n", 1)
+		text = strings.Replace(text, "    kind: "+v+"\n", "    kind: "+v+"\n    limits: "+cmp.Or(r.limits[v], vendorLimits)+"\n", 1)
 	}
 	if r.ownHub {
 		text = strings.Replace(text, "    kind: hubspot\n", "    kind: hubspot\n    default_flows: false\n", 1)

@@ -21,7 +21,9 @@ type scenario struct {
 
 func scenarios() map[string]scenario {
 	return map[string]scenario{
-		ScenarioAnswers: answersScenario(),
+		ScenarioAnswers:  answersScenario(),
+		ScenarioWebhooks: webhooksScenario(),
+		ScenarioPoison:   poisonScenario(),
 	}
 }
 

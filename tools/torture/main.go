@@ -137,7 +137,7 @@ func build(ctx context.Context, dir string) (torture.Programs, error) {
 		return p, err
 	}
 	args := []string{"build", "-o", p.Dir + string(filepath.Separator)}
-	for _, name := range torture.Services() {
+	for _, name := range append(torture.Services(), torture.Command) {
 		args = append(args, "./services/"+name)
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)
