@@ -17,7 +17,6 @@ import (
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/audit"
 	"github.com/spoke-sync/spoke/services/internal/bus"
-	"github.com/spoke-sync/spoke/services/internal/match"
 	"github.com/spoke-sync/spoke/services/internal/quarantine"
 )
 
@@ -47,7 +46,7 @@ type cause struct {
 	// upstream, whose event can't be merged.
 	apart [2]string
 	// mend takes the cause of one event away, and once that of all.
-	mend func(ctx context.Context, r *run, b *bus.Bus, id string) error
+	mend func(ctx context.Context, r *run, id string) error
 	once func(r *run)
 }
 
@@ -78,7 +77,7 @@ func causes() []cause {
 			name:  "a country that Stripe does not know",
 			event: func(id string) (string, map[string]any) { return poisonCompany(id, "country", "Atlantis") },
 			apart: [2]string{"stripe", "address.country"},
-			mend: func(ctx context.Context, r *run, _ *bus.Bus, id string) error { // the shop corrects itself
+			mend: func(ctx context.Context, r *run, id string) error { // the shop corrects itself
 				_, data := poisonCompany(id, "country", "US")
 				return r.world.postAs(ctx, "company", "corrected-"+id, id, data)
 			},
@@ -88,10 +87,7 @@ func causes() []cause {
 			begin: twins,
 			event: func(id string) (string, map[string]any) { return poisonCompany(id, "domain", twinDomain(id)) },
 			apart: [2]string{"shop", "domain"},
-			mend: func(ctx context.Context, _ *run, b *bus.Bus, id string) error {
-				x := events.External{Connection: "shop", Object: "company", ID: id}
-				return match.Settle(ctx, b, tenant, x, match.OwnRecord(x, events.EntityCompany, false))
-			},
+			mend:  apartTwins,
 		},
 	}
 }
@@ -148,7 +144,7 @@ func playPoison(ctx context.Context, r *run, a *Account) error {
 		return err
 	}
 	v.companies(companies, a)
-	if err := r.mend(ctx, b, all); err != nil {
+	if err := r.mend(ctx, all); err != nil {
 		return err
 	}
 	if err := r.retryAll(ctx, a); err != nil {
@@ -292,7 +288,7 @@ func apartRecord(e quarantine.Entry) string {
 }
 
 // mend takes the causes away.
-func (r *run) mend(ctx context.Context, b *bus.Bus, all []poisoned) error {
+func (r *run) mend(ctx context.Context, all []poisoned) error {
 	for _, c := range causes() {
 		if c.once != nil {
 			c.once(r)
@@ -302,7 +298,7 @@ func (r *run) mend(ctx context.Context, b *bus.Bus, all []poisoned) error {
 		if p.mend == nil {
 			continue
 		}
-		if err := p.mend(ctx, r, b, p.id); err != nil {
+		if err := p.mend(ctx, r, p.id); err != nil {
 			return fmt.Errorf("mend %s: %w", p.id, err)
 		}
 	}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/spoke-sync/spoke/services/internal/bus"
 )
 
 // What makes events of the scenario poison, and how it is mended.
@@ -58,7 +56,7 @@ const (
 )
 
 // freeNumber gives the bookkeeper's invoice another number.
-func freeNumber(_ context.Context, r *run, _ *bus.Bus, id string) error {
+func freeNumber(_ context.Context, r *run, id string) error {
 	b := r.world.boxes.QuickBooks
 	all := b.Invoices()
 	i := slices.IndexFunc(all, func(o map[string]any) bool { return text(o["DocNumber"]) == docNumber(id) })
@@ -78,6 +76,20 @@ func twins(r *run, id string) error {
 			"name": fmt.Sprintf("Twin %d of %s", i, id), "domain": twinDomain(id), "country": "US",
 		})
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// apartTwins gives each of two companies a domain of its own.
+func apartTwins(_ context.Context, r *run, id string) error {
+	b := r.world.boxes.HubSpot
+	for twin, c := range b.Records("company") {
+		if c["domain"] != twinDomain(id) {
+			continue
+		}
+		if err := b.Set("company", twin, map[string]string{"domain": "of-" + twin + "." + twinDomain(id)}); err != nil {
 			return err
 		}
 	}
