@@ -95,26 +95,24 @@ func playAnswers(ctx context.Context, r *run, a *Account) error {
 // postUntilLost posts companies until enough creates have lost their answer at
 // each vendor. It returns how many.
 func (r *run) postUntilLost(ctx context.Context) (posted int, err error) {
+	chunk, ahead := min(shopChunk, r.Events), min(shopAhead, 2*r.Events)
 	for ctx.Err() == nil {
 		lost, applied := r.leastLost()
 		if lost >= r.Events {
 			return posted, nil
 		}
-		if posted-applied >= shopAhead {
+		if posted-applied >= ahead {
 			pause(ctx, settlePoll)
 			continue
 		}
-		if r.Events-lost < shopChunk && posted > applied { // it may be enough
-			pause(ctx, settlePoll)
-		}
-		err := postAll(ctx, min(shopChunk, r.Events), func(ctx context.Context, i int) error {
+		err := postAll(ctx, chunk, func(ctx context.Context, i int) error {
 			id, _, data := shop(posted + i)
 			return r.world.post(ctx, "company-"+id, id, data)
 		})
 		if err != nil {
 			return posted, err
 		}
-		posted += min(shopChunk, r.Events)
+		posted += chunk
 	}
 	return posted, ctx.Err()
 }

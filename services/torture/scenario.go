@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,8 +16,6 @@ import (
 // A scenario is a run of its own with one kind of trouble, and many of it.
 type scenario struct {
 	setup setup
-	// prepare is called before the services start; may be nil.
-	prepare func(r *run)
 	// play makes everything happen, waits for it, and compares.
 	play func(ctx context.Context, r *run, a *Account) error
 }
@@ -42,6 +43,9 @@ const (
 func ScenarioEvents(name string) int {
 	return map[string]int{ScenarioAnswers: 10_000, ScenarioWebhooks: 100_000, ScenarioPoison: 20_000}[name]
 }
+
+// Scenarios are the names of all scenarios, in order.
+func Scenarios() []string { return slices.Sorted(maps.Keys(scenarios())) }
 
 // Account is what a scenario came to.
 type Account struct {
@@ -94,7 +98,7 @@ func (a *Account) Print(w io.Writer) {
 func RunScenario(ctx context.Context, name string, o Options) (*Account, error) {
 	s, ok := scenarios()[name]
 	if !ok {
-		return nil, fmt.Errorf("torture: there is no scenario %q", name)
+		return nil, fmt.Errorf("torture: there is no scenario %q: one of %s", name, strings.Join(Scenarios(), ", "))
 	}
 	if o.Events == 0 {
 		o.Events = ScenarioEvents(name)
