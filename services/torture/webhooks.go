@@ -41,7 +41,7 @@ type person struct {
 }
 
 func playWebhooks(ctx context.Context, r *run, a *Account) error {
-	rnd := rand.New(rand.NewPCG(r.Seed, 3)) //nolint:gosec // a run follows from its seed
+	rnd := rand.New(rand.NewPCG(r.Seed, 3))
 	distinct := int(float64(r.Events) * (1 - repeated))
 	people, err := r.change(ctx, rnd, distinct)
 	if err != nil {

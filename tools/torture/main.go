@@ -3,6 +3,11 @@
 // system holds in the end:
 //
 //	go run ./tools/torture -seed 1 -seeds 5 -events 10000 -faults 100
+//
+// With -scenario it plays one kind of trouble instead, with one replica of each
+// service: "answers" loses the answers of creates, "webhooks" delivers webhooks
+// repeatedly and in random order, "poison" has events that can't be done, and
+// mends their causes. -faults and -rate are not looked at then.
 package main
 
 import (

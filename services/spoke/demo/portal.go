@@ -52,7 +52,7 @@ const (
 	stripeKey     = "sk_test_demo0000000000000000"
 	incomeAccount = quickbooksbox.IncomeAccount
 	// StripeSecret signs Stripe's webhooks.
-	StripeSecret = "whsec_demo000000000000000000000000" //nolint:gosec // a sandbox's
+	StripeSecret = "whsec_demo000000000000000000000000"
 )
 
 // Open starts the sandboxes.
