@@ -182,4 +182,7 @@ type box interface {
 	Inject(sandbox.Fault)
 	ClearFaults()
 	Counts() sandbox.Counts
+	LoseCreates(every int, effects ...string)
+	LostCreates() map[string]int
+	Happened(effect string) int
 }

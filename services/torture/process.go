@@ -114,6 +114,10 @@ func Services() []string {
 	return []string{"ingest", "transform", "netsuite-sink", "quickbooks-sink", "stripe-sink", "hubspot-sink", "warehouse-sink"}
 }
 
+// Command is the name of the command line's program in Programs.Dir, which a
+// scenario needs beside the services.
+const Command = "spoke"
+
 // freeAddress returns a loopback address that nobody listens on.
 func freeAddress(ctx context.Context) (string, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")

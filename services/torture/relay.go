@@ -20,8 +20,9 @@ type relay struct {
 	server  *http.Server
 	url     string
 
-	mu  sync.Mutex
-	rnd *rand.Rand
+	plan relayPlan
+	mu   sync.Mutex
+	rnd  *rand.Rand
 
 	stop    context.CancelFunc
 	wg      sync.WaitGroup
@@ -29,24 +30,29 @@ type relay struct {
 	counts  relayCounts
 }
 
+// relayPlan is what share of the webhooks is repeated and delayed.
+type relayPlan struct {
+	repeat, delay float64
+	// hold may keep a webhook back, and says so; nil keeps none.
+	hold func(path string, header http.Header, body []byte) bool
+}
+
 // relayCounts is what a relay did to webhooks.
 type relayCounts struct{ taken, repeated, delayed, retried atomic.Int64 }
 
 const (
-	repeatShare = 0.2
-	delayShare  = 0.3
-	maxDelay    = 1500 * time.Millisecond
-	relayRetry  = 200 * time.Millisecond
+	maxDelay   = 1500 * time.Millisecond
+	relayRetry = 200 * time.Millisecond
 )
 
-func newRelay(seed uint64) (*relay, error) {
+func newRelay(seed uint64, plan relayPlan) (*relay, error) {
 	l, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r := &relay{
-		url: "http://" + l.Addr().String(), stop: stop,
+		url: "http://" + l.Addr().String(), stop: stop, plan: plan,
 		rnd: rand.New(rand.NewPCG(seed, 7)),
 	}
 	r.server = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -71,6 +77,10 @@ func (r *relay) take(ctx context.Context, w http.ResponseWriter, q *http.Request
 	}
 	header, path := q.Header.Clone(), q.URL.RequestURI()
 	r.counts.taken.Add(1)
+	if r.plan.hold != nil && r.plan.hold(path, header, body) {
+		w.WriteHeader(http.StatusOK)
+		return
+	}
 	for _, delay := range r.copies() {
 		r.pending.Add(1)
 		r.wg.Add(1)
@@ -89,11 +99,11 @@ func (r *relay) copies() []time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delays := []time.Duration{0}
-	if r.rnd.Float64() < delayShare {
+	if r.rnd.Float64() < r.plan.delay {
 		delays[0] = time.Duration(r.rnd.Int64N(int64(maxDelay)))
 		r.counts.delayed.Add(1)
 	}
-	if r.rnd.Float64() < repeatShare {
+	if r.rnd.Float64() < r.plan.repeat {
 		delays = append(delays, time.Duration(r.rnd.Int64N(int64(2*maxDelay))))
 		r.counts.repeated.Add(1)
 	}

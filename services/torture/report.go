@@ -2,7 +2,6 @@ package torture
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -67,14 +66,7 @@ func (r *run) report(ctx context.Context, settled time.Duration) *Report {
 		if rep.Accounts, err = v.account(ctx, b); err != nil {
 			r.problem("%v", err)
 		}
-		v.upstreams(func(k events.Key) (events.Record, error) {
-			var rec events.Record
-			m, ok, err := b.LastOne(ctx, events.StreamHub, events.RecordSubject(tenant, k))
-			if err == nil && ok {
-				err = json.Unmarshal(m.Data, &rec)
-			}
-			return rec, err
-		})
+		v.upstreams(func(k events.Key) (events.Record, error) { return recordOf(ctx, b, k) })
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -94,7 +86,7 @@ func (v *verdict) upstreams(record func(events.Key) (events.Record, error)) {
 			v.differ("%s: %v", k, err)
 			continue
 		}
-		v.equal(k.String()+": custom.tier", events.Fields{"tier": rec.Fields["custom.tier"].Value}.Text("tier"), w.tiers[id])
+		v.equal(k.String()+": custom.tier", textOf(rec, "custom.tier"), w.tiers[id])
 	}
 	for _, id := range w.poison {
 		k := events.Key{Entity: events.EntityCompany, ID: "shop-" + id}

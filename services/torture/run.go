@@ -29,25 +29,24 @@ type Options struct {
 	// Dir keeps everything: logs, the NATS store, the lake.
 	Dir string
 	// Quiet bounds the wait for everything to be done after the last event; 0
-	// is five minutes.
+	// is five minutes, and an hour for a scenario.
 	Quiet time.Duration
 	// Say is told what goes on; nil is silent.
 	Say func(format string, args ...any)
 }
 
 const (
-	replicas     = 2
-	defaultRate  = 100
-	defaultQuiet = 5 * time.Minute
-	readyLimit   = time.Minute
-	portalSize   = 60
+	defaultRate = 100
+	readyLimit  = time.Minute
 )
 
 // run is one run under way.
 type run struct {
 	Options
+	setup
 	world    *world
 	relay    *relay
+	mailbox  mailbox
 	natsAddr string
 	natsConf string
 	nats     *process
@@ -55,6 +54,7 @@ type run struct {
 	services []*replica
 	wires    map[string]*wire // to vendors
 	config   string
+	key      string // of the vault
 	began    time.Time
 
 	wg       sync.WaitGroup
@@ -76,23 +76,14 @@ type replica struct {
 // Run runs the load under faults, waits for quiet, and compares. The report
 // says what was found; an error means that the run itself did not work.
 func Run(ctx context.Context, o Options) (*Report, error) {
-	if o.Rate == 0 {
-		o.Rate = defaultRate
-	}
-	if o.Quiet == 0 {
-		o.Quiet = defaultQuiet
-	}
-	if o.Say == nil {
-		o.Say = func(string, ...any) {}
-	}
 	ctx, stop := context.WithCancel(ctx)
-	r := &run{Options: o, faults: map[Kind]int{}, wires: map[string]*wire{}, began: time.Now()}
+	r := newRun(o, mixed())
 	defer r.close()
 	defer stop()
 	if err := r.start(ctx); err != nil {
 		return nil, err
 	}
-	o.Say("seed %d: %d replicas of %d services, %d events, %d faults", o.Seed, replicas, len(Services()), o.Events, o.Faults)
+	r.Say("seed %d: %d replicas of %d services, %d events, %d faults", o.Seed, r.replicas, len(Services()), o.Events, o.Faults)
 	if err := r.load(ctx); err != nil {
 		return nil, err
 	}
@@ -109,10 +100,26 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return rep, nil
 }
 
+func newRun(o Options, s setup) *run {
+	if o.Rate == 0 {
+		o.Rate = defaultRate
+	}
+	if o.Quiet == 0 {
+		o.Quiet = s.quiet
+	}
+	if o.Say == nil {
+		o.Say = func(string, ...any) {}
+	}
+	return &run{Options: o, setup: s, faults: map[Kind]int{}, wires: map[string]*wire{}, began: time.Now()}
+}
+
 // start brings everything up: vendors, the relay, NATS, and the services.
 func (r *run) start(ctx context.Context) error {
 	var err error
-	if r.relay, err = newRelay(r.Seed); err != nil {
+	if r.held {
+		r.setup.relay.hold = r.mailbox.hold
+	}
+	if r.relay, err = newRelay(r.Seed, r.setup.relay); err != nil {
 		return err
 	}
 	quiet := slog.New(slog.DiscardHandler)
@@ -120,10 +127,13 @@ func (r *run) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.world, err = newWorld(boxes, r.Seed, portalSize); err != nil {
+	if r.world, err = newWorld(boxes, r.Seed, r.companies); err != nil {
 		return err
 	}
 	for _, v := range vendors {
+		if !r.wired {
+			break
+		}
 		w, err := newWire(v, strings.TrimPrefix(boxes.URLs[v], "http://"))
 		if err != nil {
 			return err
@@ -138,17 +148,6 @@ func (r *run) start(ctx context.Context) error {
 		return err
 	}
 	return r.startServices(ctx)
-}
-
-// writeConfig writes spoke.yaml. The rates are those of sandboxes on this
-// machine, so that a run takes minutes.
-func (r *run) writeConfig(boxes *demo.Sandboxes) error {
-	text := boxes.Config(filepath.Join(r.Dir, "data"), strings.TrimPrefix(r.relay.url, "http://"))
-	for _, v := range vendors {
-		text = strings.Replace(text, "    kind: "+v+"\n", "    kind: "+v+"\n    limits: {per_second: 400, burst: 100, concurrent: 5}\n", 1)
-	}
-	r.config = filepath.Join(r.Dir, "spoke.yaml")
-	return os.WriteFile(r.config, []byte(text), 0o600)
 }
 
 func (r *run) prepareNATS(ctx context.Context) error {
@@ -183,9 +182,10 @@ func (r *run) startServices(ctx context.Context) error {
 	if _, err := rand.Read(key); err != nil {
 		return err
 	}
+	r.key = base64.StdEncoding.EncodeToString(key)
 	for _, name := range Services() {
-		for i := range replicas {
-			s, err := r.newReplica(ctx, name, i, base64.StdEncoding.EncodeToString(key))
+		for i := range r.replicas {
+			s, err := r.newReplica(ctx, name, i)
 			if err != nil {
 				return err
 			}
@@ -211,11 +211,16 @@ func (r *run) startServices(ctx context.Context) error {
 	return nil
 }
 
-func (r *run) newReplica(ctx context.Context, service string, i int, key string) (*replica, error) {
+func (r *run) newReplica(ctx context.Context, service string, i int) (*replica, error) {
 	name := fmt.Sprintf("%s-%d", service, i)
-	w, err := newWire(name, r.natsAddr)
-	if err != nil {
-		return nil, err
+	nats := r.natsAddr
+	var w *wire
+	if r.wired {
+		var err error
+		if w, err = newWire(name, nats); err != nil {
+			return nil, err
+		}
+		nats = w.address()
 	}
 	health, err := freeAddress(ctx)
 	if err != nil {
@@ -223,7 +228,7 @@ func (r *run) newReplica(ctx context.Context, service string, i int, key string)
 	}
 	s := &replica{service: service, health: health, wire: w, process: &process{
 		name: name, path: r.Programs.service(service), args: []string{"-c", r.config}, log: filepath.Join(r.Dir, name+".log"),
-		env: []string{"SPOKE_NATS_URL=nats://" + w.address(), vault.EnvKey + "=" + key},
+		env: []string{"SPOKE_NATS_URL=nats://" + nats, vault.EnvKey + "=" + r.key},
 	}}
 	if service == "ingest" {
 		s.env = append(s.env, "SPOKE_LISTEN="+health)
@@ -322,7 +327,9 @@ func (r *run) close() {
 	}
 	wg.Wait()
 	for _, s := range r.services {
-		s.wire.close()
+		if s.wire != nil {
+			s.wire.close()
+		}
 	}
 	if r.nats != nil {
 		r.nats.close()
@@ -335,5 +342,8 @@ func (r *run) close() {
 	}
 	if r.relay != nil {
 		r.relay.close()
+	}
+	if r.world != nil {
+		r.world.client.CloseIdleConnections()
 	}
 }

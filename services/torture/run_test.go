@@ -27,7 +27,7 @@ func programs(t *testing.T) torture.Programs {
 	dir := filepath.Join(kept, "torture")
 	require.NoError(t, os.MkdirAll(dir, 0o750))
 	args := []string{"build", "-ldflags=-s -w", "-o", dir + string(filepath.Separator)}
-	for _, name := range torture.Services() {
+	for _, name := range append(torture.Services(), torture.Command) {
 		args = append(args, "github.com/spoke-sync/spoke/services/"+name)
 	}
 	out, err := exec.Command("go", args...).CombinedOutput()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -21,6 +22,7 @@ import (
 type world struct {
 	boxes  *demo.Sandboxes
 	ingest []string // base URLs of ingest's replicas
+	client *http.Client
 	rnd    *rand.Rand
 
 	mu        sync.Mutex
@@ -57,7 +59,7 @@ const (
 func newWorld(boxes *demo.Sandboxes, seed uint64, n int) (*world, error) {
 	w := &world{
 		boxes: boxes, paid: map[string]int64{}, tiers: map[string]string{},
-		rnd: rand.New(rand.NewPCG(seed, 1)),
+		rnd: rand.New(rand.NewPCG(seed, 1)), client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: posters}},
 	}
 	for i := range n {
 		c := &company{id: fmt.Sprint(firstCompany + i), name: fmt.Sprintf("Company %d", i), phone: "+1 503 555 0100"}
@@ -200,8 +202,13 @@ const poisonCurrency = "OMR"
 
 // post sends one event until a replica of ingest has taken it.
 func (w *world) post(ctx context.Context, event, id string, data map[string]any) error {
+	return w.postAs(ctx, "company", event, id, data)
+}
+
+// postAs posts an event about an object of any entity.
+func (w *world) postAs(ctx context.Context, entity, event, id string, data map[string]any) error {
 	body, err := json.Marshal(map[string]any{
-		"specversion": "1.0", "id": event, "source": "/shop", "type": "com.shop.company.changed.v1", "subject": "company/" + id,
+		"specversion": "1.0", "id": event, "source": "/shop", "type": "com.shop." + entity + ".changed.v1", "subject": entity + "/" + id,
 		"time": time.Now().UTC().Format(time.RFC3339Nano), "data": data,
 	})
 	if err != nil {
@@ -214,14 +221,15 @@ func (w *world) post(ctx context.Context, event, id string, data map[string]any)
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 		req.Header.Set("Content-Type", events.ContentType)
-		resp, err := plain.Do(req)
+		resp, err := w.client.Do(req)
 		if err == nil {
+			answer, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
 			_ = resp.Body.Close()
 			if resp.StatusCode < 300 {
 				return nil
 			}
 			if resp.StatusCode < 500 && resp.StatusCode != http.StatusTooManyRequests {
-				return fmt.Errorf("torture: ingest refuses an event: %s", resp.Status)
+				return fmt.Errorf("torture: ingest refuses an event: %s %s", resp.Status, answer)
 			}
 		}
 		pause(ctx, relayRetry)

@@ -3,9 +3,15 @@
 // system holds in the end:
 //
 //	go run ./tools/torture -seed 1 -seeds 5 -events 10000 -faults 100
+//
+// With -scenario it plays one kind of trouble instead, with one replica of each
+// service: "answers" loses the answers of creates, "webhooks" delivers webhooks
+// repeatedly and in random order, "poison" has events that can't be done, and
+// mends their causes. -faults and -rate are not looked at then.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -17,7 +23,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/spoke-sync/spoke/services/torture"
 	"github.com/spoke-sync/spoke/tools/check/deps"
@@ -38,10 +43,11 @@ func run(ctx context.Context) error {
 	var o torture.Options
 	seed := flag.Uint64("seed", 1, "first seed")
 	seeds := flag.Int("seeds", 1, "how many seeds")
-	flag.IntVar(&o.Events, "events", 10_000, "events for each seed")
+	scenario := flag.String("scenario", "", "answers, webhooks or poison: a run with one kind of trouble; else troubles of every kind are mixed")
+	flag.IntVar(&o.Events, "events", 0, "events for each seed; 0 is 10000, or the scenario's own number")
 	flag.IntVar(&o.Faults, "faults", 100, "planned faults for each seed")
 	flag.IntVar(&o.Rate, "rate", 100, "events a second")
-	flag.DurationVar(&o.Quiet, "quiet", 5*time.Minute, "how long everything may take to settle after the last event")
+	flag.DurationVar(&o.Quiet, "quiet", 0, "how long everything may take to settle after the last event; 0 is 5m, and 1h for a scenario")
 	keep := flag.String("keep", "", "folder that keeps logs and stores; else only those of a run that failed are kept")
 	flag.Parse()
 	dir := *keep
@@ -56,6 +62,9 @@ func run(ctx context.Context) error {
 	if o.Programs, err = build(ctx, dir); err != nil {
 		return err
 	}
+	if o.Events == 0 {
+		o.Events = cmp.Or(torture.ScenarioEvents(*scenario), mixedEvents)
+	}
 	out := os.Stdout
 	o.Say = func(format string, args ...any) { _, _ = fmt.Fprintf(out, format+"\n", args...) }
 	failed, total := false, sum{}
@@ -64,17 +73,17 @@ func run(ctx context.Context) error {
 		if err := errors.Join(os.RemoveAll(o.Dir), os.MkdirAll(o.Dir, 0o750)); err != nil { // a kept one of an earlier run
 			return err
 		}
-		rep, err := torture.Run(ctx, o)
+		ok, err := play(ctx, *scenario, o, out, &total)
 		if err != nil {
 			return fmt.Errorf("seed %d: %w (logs in %s)", o.Seed, err, o.Dir)
 		}
-		rep.Print(out)
-		total.add(rep)
-		if failed = failed || !rep.OK(); rep.OK() && *keep == "" {
+		if failed = failed || !ok; ok && *keep == "" {
 			_ = os.RemoveAll(o.Dir)
 		}
 	}
-	total.print(out, *seeds)
+	if *scenario == "" {
+		total.print(out, *seeds)
+	}
 	if failed {
 		return fmt.Errorf("%w; logs and stores are in %s", errFailed, dir)
 	}
@@ -82,6 +91,28 @@ func run(ctx context.Context) error {
 		return os.RemoveAll(dir)
 	}
 	return nil
+}
+
+// mixedEvents is how many events a run with mixed troubles has.
+const mixedEvents = 10_000
+
+// play makes one run and prints what came of it.
+func play(ctx context.Context, scenario string, o torture.Options, out io.Writer, total *sum) (ok bool, err error) {
+	if scenario != "" {
+		a, err := torture.RunScenario(ctx, scenario, o)
+		if err != nil {
+			return false, err
+		}
+		a.Print(out)
+		return a.OK(), nil
+	}
+	rep, err := torture.Run(ctx, o)
+	if err != nil {
+		return false, err
+	}
+	rep.Print(out)
+	total.add(rep)
+	return rep.OK(), nil
 }
 
 // sum adds the reports up.
@@ -111,7 +142,7 @@ func build(ctx context.Context, dir string) (torture.Programs, error) {
 		return p, err
 	}
 	args := []string{"build", "-o", p.Dir + string(filepath.Separator)}
-	for _, name := range torture.Services() {
+	for _, name := range append(torture.Services(), torture.Command) {
 		args = append(args, "./services/"+name)
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)

@@ -26,7 +26,9 @@ type Server struct {
 	mu      sync.Mutex
 	calls   map[string]int            // by operation
 	effects map[string]map[string]int // by effect ("salesOrder created"), then by key
+	totals  map[string]int            // by effect, over all keys
 	faults  []*Fault
+	loss    loss
 	objects func() map[string]any // dump for control calls
 }
 
@@ -62,7 +64,7 @@ const (
 func New(name string, log *slog.Logger, refuse func(http.ResponseWriter, *http.Request, Fault)) *Server {
 	s := &Server{
 		name: name, log: log, mux: http.NewServeMux(), refuse: refuse,
-		calls: map[string]int{}, effects: map[string]map[string]int{},
+		calls: map[string]int{}, effects: map[string]map[string]int{}, totals: map[string]int{},
 	}
 	s.mux.HandleFunc("GET /_sandbox/counts", s.serveCounts)
 	s.mux.HandleFunc("GET /_sandbox/objects", s.serveObjects)
@@ -94,7 +96,11 @@ func (s *Server) Handle(op, pattern string, h http.HandlerFunc) {
 func (s *Server) Control(pattern string, h http.HandlerFunc) { s.mux.HandleFunc(pattern, h) }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, h http.HandlerFunc, f *Fault) {
-	if f == nil {
+	switch {
+	case f == nil && s.losing(r):
+		s.serveOrLose(w, r, h)
+		return
+	case f == nil:
 		h(w, r)
 		return
 	}
@@ -166,6 +172,14 @@ func (s *Server) Effect(what, key string) {
 		s.effects[what] = map[string]int{}
 	}
 	s.effects[what][key]++
+	s.totals[what]++
+}
+
+// Happened is how often an effect happened, over all keys.
+func (s *Server) Happened(effect string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.totals[effect]
 }
 
 // Counts is what a sandbox has counted.

@@ -50,8 +50,9 @@ type SandboxOptions struct {
 
 const (
 	stripeKey     = "sk_test_demo0000000000000000"
-	stripeSecret  = "whsec_demo000000000000000000000000"
 	incomeAccount = quickbooksbox.IncomeAccount
+	// StripeSecret signs Stripe's webhooks.
+	StripeSecret = "whsec_demo000000000000000000000000"
 )
 
 // Open starts the sandboxes.
@@ -103,7 +104,7 @@ func (s *Sandboxes) make(o SandboxOptions) (err error) {
 		Log: o.Log, WebhookURL: hook("quickbooks"), StateFile: state("quickbooks"), PerMinute: limit,
 	})
 	s.Stripe, errs[3] = stripebox.New(stripebox.Options{
-		Log: o.Log, Key: stripeKey, WebhookSecret: stripeSecret, WebhookURL: hook("stripe"), StateFile: state("stripe"), PerSecond: limit,
+		Log: o.Log, Key: stripeKey, WebhookSecret: StripeSecret, WebhookURL: hook("stripe"), StateFile: state("stripe"), PerSecond: limit,
 	})
 	if err := errors.Join(errs[:]...); err != nil {
 		return fmt.Errorf("sandbox: %w", err)
@@ -229,5 +230,5 @@ connections:
 		s.URLs["quickbooks"], s.URLs["quickbooks"], quickbooksbox.TokenPath, quickbooksbox.DefaultRealmID,
 		quickbooksbox.DefaultClientID, quickbooksbox.DefaultClientSecret, quickbooksbox.DefaultRefreshToken,
 		quickbooksbox.DefaultVerifierToken, incomeAccount,
-		s.URLs["stripe"], stripeKey, stripeSecret)
+		s.URLs["stripe"], stripeKey, StripeSecret)
 }

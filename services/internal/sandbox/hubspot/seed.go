@@ -266,6 +266,24 @@ func (b *Box) Purge(object, id string) error {
 // Deal returns the properties of a deal; nil when there is none.
 func (b *Box) Deal(id string) map[string]string { return b.Object("deal", id) }
 
+// Records returns the properties of all records of a type, by id.
+func (b *Box) Records(kind string) map[string]map[string]string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := map[string]map[string]string{}
+	t, ok := b.typeNamed(kind)
+	if !ok {
+		return all
+	}
+	b.state.each(t, 0, func(o *object) bool {
+		if o.Archived.IsZero() {
+			all[o.ID] = b.values(t, o)
+		}
+		return true
+	})
+	return all
+}
+
 // Object returns the properties of a record; nil when there is none.
 func (b *Box) Object(object, id string) map[string]string {
 	b.mu.Lock()

@@ -97,12 +97,13 @@ func subscription(object, happened string, property any) uint32 {
 	return h.Sum32()
 }
 
-// deliver sends what has gathered.
+// deliver sends what has gathered. Whoever comes after it finds all of that
+// queued.
 func (b *Box) deliver() {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	pending := b.pending
 	b.pending = nil
-	b.mu.Unlock()
 	for batch := range slices.Chunk(pending, maxNotifications) {
 		body, err := json.Marshal(batch)
 		if err != nil {

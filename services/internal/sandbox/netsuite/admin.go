@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 func (b *Box) AddItem(sku, name string, price events.Decimal) (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if r := b.state.find(func(r *row) bool { return r.Fields["itemId"] == sku }); r != nil {
+	if r := b.state.named("item", sku, nil); r != nil {
 		return r.ID, nil
 	}
 	r := &row{Type: "nonInventorySaleItem", Fields: map[string]any{}}
@@ -83,7 +84,7 @@ func (b *Box) Edit(id string, fields map[string]any) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r := b.state.find(func(r *row) bool { return r.ID == id })
+	r := b.state.ids[id]
 	if r == nil {
 		return fmt.Errorf("netsuitebox: there is no record %s", id)
 	}
@@ -94,7 +95,7 @@ func (b *Box) Edit(id string, fields map[string]any) error {
 func (b *Box) Remove(id string) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r := b.state.find(func(r *row) bool { return r.ID == id })
+	r := b.state.ids[id]
 	if r == nil {
 		return fmt.Errorf("netsuitebox: there is no record %s", id)
 	}
@@ -166,6 +167,13 @@ func (b *Box) Records(kind string) []Record {
 	return all
 }
 
+// AddCurrency makes a currency of an ISO code.
+func (b *Box) AddCurrency(iso string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.opts.Currencies = append(slices.Clone(b.opts.Currencies), iso)
+}
+
 // ClosePeriod closes the books before a day, as in "2026-11-01".
 func (b *Box) ClosePeriod(before string) {
 	b.mu.Lock()
@@ -177,7 +185,7 @@ func (b *Box) ClosePeriod(before string) {
 func (b *Box) change(id string, f func(*row)) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	r := b.state.find(func(r *row) bool { return r.ID == id })
+	r := b.state.ids[id]
 	if r == nil {
 		return fmt.Errorf("netsuitebox: there is no record %s", id)
 	}

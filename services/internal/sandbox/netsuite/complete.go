@@ -67,10 +67,10 @@ func (b *Box) completeContact(r *row) error {
 		return missing("entityId")
 	}
 	b.fill(r, "entityId", name)
-	if other := b.state.find(func(o *row) bool {
-		return o.Type == r.Type && o.ID != r.ID && o.Fields["entityId"] == r.Fields["entityId"] &&
-			identity(o.Fields["company"]) == identity(r.Fields["company"])
-	}); other != nil {
+	for _, o := range b.state.names[[2]string{r.Type, str(r.Fields["entityId"])}] {
+		if o.ID == r.ID || identity(o.Fields["company"]) != identity(r.Fields["company"]) {
+			continue
+		}
 		return problem{Code: "DUP_ENTITY", Path: "entityId", Detail: "A contact record with this name already exists."}
 	}
 	return nil

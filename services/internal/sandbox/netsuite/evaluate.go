@@ -190,26 +190,66 @@ func (q *query) tuples(s *selectStmt) []tuple {
 		all = append(all, tuple{q.order[0]: r})
 	}
 	for i, j := range s.Joins {
-		alias := q.order[i+1]
-		var next []tuple
-		for _, t := range all {
-			found := false
-			for _, r := range q.relations[alias].rows {
-				with := tuple{alias: r}
-				for k, v := range t {
-					with[k] = v
-				}
-				if a, c := q.value(j.A, with), q.value(j.B, with); a != nil && c != nil && compare(a, c) == 0 {
-					next, found = append(next, with), true
-				}
-			}
-			if !found && j.Left {
-				next = append(next, t)
-			}
-		}
-		all = next
+		all = q.join(all, j, q.order[i+1])
 	}
 	return all
+}
+
+// join puts the rows of a table beside the tuples that they belong to.
+func (q *query) join(all []tuple, j *join, alias string) []tuple {
+	rows, theirs := q.partners(j, alias)
+	var next []tuple
+	for _, t := range all {
+		found := false
+		for _, r := range rows[joinKey(q.value(theirs, t))] {
+			with := tuple{alias: r}
+			for k, v := range t {
+				with[k] = v
+			}
+			next, found = append(next, with), true
+		}
+		if !found && j.Left {
+			next = append(next, t)
+		}
+	}
+	return next
+}
+
+// partners are the rows of a joined table by what they are joined on, and the
+// side of the equation that is not theirs. Large accounts are read whole by a
+// feed, so that comparing each row with each would hold up all calls.
+func (q *query) partners(j *join, alias string) (rows map[string][]map[string]any, theirs *operand) {
+	own, theirs := j.B, j.A
+	if c := j.A.Column; c != nil {
+		if of, _ := q.owner(c); of == alias {
+			own, theirs = j.A, j.B
+		}
+	}
+	rows = map[string][]map[string]any{}
+	for _, r := range q.relations[alias].rows {
+		if v := q.value(own, tuple{alias: r}); v != nil {
+			rows[joinKey(v)] = append(rows[joinKey(v)], r)
+		}
+	}
+	return rows, theirs
+}
+
+// joinKey is the same for values that compare as equal; null is equal to nothing.
+func joinKey(v any) string {
+	if v == nil {
+		return ""
+	}
+	if at, ok := v.(time.Time); ok {
+		return "t" + at.UTC().Format(time.RFC3339Nano)
+	}
+	if d, err := events.ParseDecimal(scalarText(v)); err == nil {
+		n := d.String()
+		if strings.Contains(n, ".") {
+			n = strings.TrimSuffix(strings.TrimRight(n, "0"), ".")
+		}
+		return "n" + n
+	}
+	return "s" + scalarText(v)
 }
 
 func (q *query) any(a *anyOf, t tuple) bool {

@@ -43,10 +43,11 @@ func (b *Box) record(name string, h func(w http.ResponseWriter, r *http.Request,
 // lookup finds the row that a path names by id or "eid:…".
 func (b *Box) lookup(name, id string) (*row, error) {
 	external, byExternal := strings.CutPrefix(id, "eid:")
-	r := b.state.find(func(r *row) bool {
-		return r.Type == name && (byExternal && r.ExternalID == external || !byExternal && r.ID == id)
-	})
-	if r == nil {
+	r := b.state.ids[id]
+	if byExternal {
+		r = b.state.external(name, external)
+	}
+	if r == nil || r.Type != name {
 		return nil, problem{
 			Code: "NONEXISTENT_ID", URL: "/" + name + "/" + id, status: http.StatusNotFound,
 			Detail: "The record instance does not exist. Provide a valid record instance ID.",
@@ -134,6 +135,7 @@ func (b *Box) remove(w http.ResponseWriter, r *http.Request, name string) error 
 
 // forget removes a record and remembers that it did.
 func (b *Box) forget(old *row) error {
+	b.state.drop(old)
 	b.state.Rows = slices.DeleteFunc(b.state.Rows, func(o *row) bool { return o == old })
 	b.state.Deleted = append(b.state.Deleted, deletion{Type: deletedName(old.Type), ID: old.ID, At: b.opts.Now().UTC()})
 	return b.file.save(b.state)
@@ -276,7 +278,7 @@ func (b *Box) dump() map[string]any {
 func (b *Box) servePage(w http.ResponseWriter, r *http.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	at := b.state.find(func(o *row) bool { return o.ID == r.URL.Query().Get("id") })
+	at := b.state.ids[r.URL.Query().Get("id")]
 	if at == nil {
 		http.NotFound(w, r)
 		return

@@ -72,7 +72,9 @@ func (b *Box) exists(kind, id string) bool {
 }
 
 func (b *Box) target(kind, id string) *row {
-	return b.state.find(func(r *row) bool {
-		return r.ID == id && (r.Type == kind || kind == "item" && slices.Contains(itemTypes(), r.Type))
-	})
+	r := b.state.ids[id]
+	if r == nil || r.Type != kind && (kind != "item" || !slices.Contains(itemTypes(), r.Type)) {
+		return nil
+	}
+	return r
 }

@@ -66,7 +66,7 @@ func (b *Box) checkApplied(r *row, who, total string) error {
 	for i, l := range lines {
 		line := l.(map[string]any)
 		path := fmt.Sprintf("apply.items[%d]", i)
-		doc := b.state.find(func(o *row) bool { return o.ID == identity(line["doc"]) })
+		doc := b.state.ids[identity(line["doc"])]
 		if doc == nil {
 			return missing(path + ".doc")
 		}
@@ -104,11 +104,11 @@ func applied(r *row) events.Decimal {
 // settled is what other records, but the one of an id, apply to a record.
 func (b *Box) settled(id, without string) events.Decimal {
 	sum := events.Decimal{}
-	for _, p := range b.state.Rows {
+	for _, p := range b.state.settling[id] {
 		lines, _ := p.Fields["apply"].([]any)
 		for _, l := range lines {
 			line := l.(map[string]any)
-			if id == "" || p.ID == without || identity(line["doc"]) != id {
+			if p.ID == without || identity(line["doc"]) != id {
 				continue
 			}
 			if next, err := sum.Add(dec(line["amount"])); err == nil {
@@ -134,10 +134,7 @@ func (b *Box) remaining(r *row, without string) events.Decimal {
 // billed is how much of an order's line stands on invoices.
 func (b *Box) billed(orderID, line string) events.Decimal {
 	sum := events.Decimal{}
-	for _, inv := range b.state.Rows {
-		if orderID == "" || inv.Type != "invoice" || identity(inv.Fields["createdFrom"]) != orderID {
-			continue
-		}
+	for _, inv := range b.state.billing[orderID] {
 		lines, _ := inv.Fields["item"].([]any)
 		for _, l := range lines {
 			m := l.(map[string]any)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 	"strconv"
 	"time"
 
@@ -39,6 +38,8 @@ type state struct {
 	Numbers map[string]int `json:"numbers"` // last number by record type
 	Rows    []*row         `json:"rows"`
 	Deleted []deletion     `json:"deleted,omitempty"`
+
+	index
 }
 
 // deletion is what the account remembers of a deleted record.
@@ -65,20 +66,11 @@ func (s *state) number(prefix string) string {
 	return prefix + strconv.Itoa(s.Numbers[prefix])
 }
 
-// find returns the first row that matches, or nil.
-func (s *state) find(match func(*row) bool) *row {
-	i := slices.IndexFunc(s.Rows, match)
-	if i < 0 {
-		return nil
-	}
-	return s.Rows[i]
-}
-
 // store keeps the state in a file.
 type store struct{ path string }
 
 func (f *store) load() (state, error) {
-	var s state
+	s := state{index: newIndex()}
 	if f.path == "" {
 		return s, nil
 	}
@@ -94,6 +86,7 @@ func (f *store) load() (state, error) {
 	if err := d.Decode(&s); err != nil {
 		return s, fmt.Errorf("netsuitebox: state %s: %w", f.path, err)
 	}
+	s.rebuild()
 	return s, nil
 }
 

@@ -250,7 +250,7 @@ func (b *Box) lineTable() relation {
 func (b *Box) linkTable() relation {
 	t := relation{columns: []string{"previousdoc", "previoustype", "nextdoc", "nexttype", "linktype", "foreignamount", "previousline", "nextline"}}
 	code := func(id string) any {
-		if r := b.state.find(func(r *row) bool { return r.ID == id }); r != nil {
+		if r := b.state.ids[id]; r != nil {
 			return transactionTypes()[r.Type]
 		}
 		return nil

@@ -114,7 +114,7 @@ func (b *Box) reference(p property, v any, path string) (any, error) {
 	}
 	id := identity(m)
 	if external := identity(m["externalId"]); id == "" && external != "" {
-		if r := b.state.find(func(r *row) bool { return r.Type == p.to && r.ExternalID == external }); r != nil {
+		if r := b.state.external(p.to, external); r != nil {
 			id = r.ID
 		}
 	}

@@ -125,16 +125,13 @@ func (b *Box) unique(r *row, external string, body map[string]any) error {
 	if external != "" && !externalForm.MatchString(external) {
 		return problem{Code: "USER_ERROR", Path: "externalId", Detail: "Invalid external ID."}
 	}
-	other := func(same func(*row) bool) bool {
-		return b.state.find(func(o *row) bool { return o != r && o.Type == r.Type && same(o) }) != nil
-	}
-	if external != "" && other(func(o *row) bool { return o.ExternalID == external }) {
+	if o := b.state.external(r.Type, external); external != "" && o != nil && o != r {
 		return problem{Code: "DUP_RCRD", Path: "externalId", Detail: "This record already exists."}
 	}
-	if id, ok := body["itemId"].(string); ok && b.state.find(func(o *row) bool { return o != r && o.Fields["itemId"] == id }) != nil {
+	if id, ok := body["itemId"].(string); ok && b.state.named("item", id, r) != nil {
 		return problem{Code: "DUP_ITEM", Path: "itemId", Detail: "Uniqueness error: an item of this name exists."}
 	}
-	if id, ok := body["entityId"].(string); ok && other(func(o *row) bool { return o.Fields["entityId"] == id }) {
+	if id, ok := body["entityId"].(string); ok && b.state.named(r.Type, id, r) != nil {
 		return problem{Code: "UNIQUE_CUST_ID_REQD", Path: "entityId", Detail: "A customer record with this ID already exists. You must enter a unique customer ID for each record you create."}
 	}
 	return nil
@@ -152,7 +149,11 @@ func (b *Box) commit(r *row, next row) error {
 	if changed {
 		next.Modified = now
 	}
+	if !created {
+		b.state.drop(r)
+	}
 	*r = next
+	b.state.put(r)
 	if created {
 		b.state.Rows = append(b.state.Rows, r)
 	}

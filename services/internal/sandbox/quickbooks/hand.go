@@ -127,12 +127,26 @@ func (b *Box) CloseBooks(day string) {
 	b.opts.BookCloseDate = day
 }
 
-// AddCurrency lets the company deal in a further currency, as a person does who
-// turns multicurrency on.
-func (b *Box) AddCurrency(code string) {
+// AddCurrency lets the company deal in another currency.
+func (b *Box) AddCurrency(iso string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.opts.Currencies = append(slices.Clip(b.opts.Currencies), code)
+	b.opts.Currencies = append(slices.Clone(b.opts.Currencies), iso)
+}
+
+// TakeName gives a name to a vendor or an employee, which no customer may have
+// then.
+func (b *Box) TakeName(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.opts.TakenNames = append(slices.Clone(b.opts.TakenNames), name)
+}
+
+// FreeName renames the vendor or the employee of a name.
+func (b *Box) FreeName(name string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.opts.TakenNames = slices.DeleteFunc(slices.Clone(b.opts.TakenNames), func(n string) bool { return n == name })
 }
 
 func entityOf(name string) (entity, bool) {

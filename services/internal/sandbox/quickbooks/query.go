@@ -39,10 +39,14 @@ func (b *Box) answer(q query) map[string]any {
 	if q.entity == "Preferences" {
 		found = append(found, b.preferences())
 	}
-	for _, id := range sortedIDs(b.state.Objects[q.entity]) {
-		if o := b.state.Objects[q.entity][id]; q.matches(o) {
-			found = append(found, o)
+	matching := map[string]object{}
+	for id, o := range b.state.Objects[q.entity] {
+		if q.matches(o) {
+			matching[id] = o
 		}
+	}
+	for _, id := range sortedIDs(matching) { // only what matches: a company may have many
+		found = append(found, matching[id])
 	}
 	q.sort(found)
 	response := map[string]any{}

@@ -7,13 +7,9 @@ package stripebox
 import (
 	"cmp"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"sync"
 	"time"
 
@@ -106,14 +102,8 @@ func (b *Box) Close() { b.hook.Close() }
 // Flush waits until all webhooks are accepted.
 func (b *Box) Flush(ctx context.Context) error { return b.hook.Flush(ctx) }
 
-// sign sets Stripe's signature: HMAC-SHA256 with the whole secret over the
-// time, a dot, and the raw body.
 func (b *Box) sign(r *http.Request, body []byte) {
-	t := strconv.FormatInt(b.opt.Now().Unix(), 10)
-	mac := hmac.New(sha256.New, []byte(b.opt.WebhookSecret))
-	mac.Write([]byte(t + "."))
-	mac.Write(body)
-	r.Header.Set("Stripe-Signature", "t="+t+",v1="+hex.EncodeToString(mac.Sum(nil)))
+	r.Header.Set("Stripe-Signature", Sign(b.opt.WebhookSecret, body, b.opt.Now()))
 }
 
 func (b *Box) routes() {

@@ -69,11 +69,15 @@ func (b *Box) customerRoutes() {
 
 func gone(c *customer) any { return map[string]any{"id": c.ID, "object": "customer", "deleted": true} }
 
-func (b *Box) createCustomer(c *call) (any, *problem) {
-	cus := &customer{
+func (b *Box) newCustomer() *customer {
+	return &customer{
 		ID: newID("cus"), Object: "customer", Created: b.now(), TaxExempt: "none", NextSequence: 1,
-		InvoicePrefix: strings.ToUpper(newID("x")[2:10]),
+		InvoicePrefix: strings.ToUpper(newID("x")[2:10]), Metadata: map[string]string{},
 	}
+}
+
+func (b *Box) createCustomer(c *call) (any, *problem) {
+	cus := b.newCustomer()
 	if p := cus.set(c.form); p != nil {
 		return nil, p
 	}

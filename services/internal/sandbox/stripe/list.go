@@ -2,7 +2,7 @@ package stripebox
 
 import (
 	"fmt"
-	"strconv"
+	"math"
 )
 
 // page is a list as Stripe answers it.
@@ -40,9 +40,10 @@ func pageOf[T any, P interface {
 	if limit < 1 || limit > 100 {
 		return nil, invalid("limit", "parameter_invalid_integer", fmt.Sprintf("Invalid limit: %d", limit))
 	}
+	inSpan := spanOf(c.form)
 	var ids []string
 	t.newest(func(id string, v *T) {
-		if (match == nil || match(v)) && inSpan(c.form, P(v).when()) {
+		if (match == nil || match(v)) && inSpan(P(v).when()) {
 			ids = append(ids, id)
 		}
 	})
@@ -74,21 +75,26 @@ func pageOf[T any, P interface {
 	return out, nil
 }
 
-func inSpan(f form, at int64) bool {
-	holds := map[string]func(n int64) bool{
-		"created":      func(n int64) bool { return at == n },
-		"created[gt]":  func(n int64) bool { return at > n },
-		"created[gte]": func(n int64) bool { return at >= n },
-		"created[lt]":  func(n int64) bool { return at < n },
-		"created[lte]": func(n int64) bool { return at <= n },
-	}
-	for name, ok := range holds {
+// spanOf reads the asked span of time.
+func spanOf(f form) func(at int64) bool {
+	least, most := int64(math.MinInt64), int64(math.MaxInt64)
+	for _, name := range []string{"created", "created[gt]", "created[gte]", "created[lt]", "created[lte]"} {
 		if !f.has(name) {
 			continue
 		}
-		if n, err := strconv.ParseInt(f.get(name), 10, 64); err != nil || !ok(n) {
-			return false
+		n := f.number(name)
+		switch name {
+		case "created":
+			least, most = max(least, n), min(most, n)
+		case "created[gt]":
+			least = max(least, n+1)
+		case "created[gte]":
+			least = max(least, n)
+		case "created[lt]":
+			most = min(most, n-1)
+		case "created[lte]":
+			most = min(most, n)
 		}
 	}
-	return true
+	return func(at int64) bool { return at >= least && at <= most }
 }
