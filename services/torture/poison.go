@@ -23,8 +23,10 @@ const (
 	poisonShare = 1
 	// newsEach is how often the shop speaks of one company.
 	newsEach = 5
-	// closedBefore is since when NetSuite's books are open, closedDay a day before.
+	// NetSuite's books are closed before a day, QuickBooks's up to one, and both
+	// are open on openDay.
 	closedBefore, closedDay, openDay = "2026-10-01", "2026-09-15", "2026-11-20"
+	closedUpTo, longClosedDay        = "2026-08-31", "2026-08-15"
 	// shopSKU is an item that NetSuite has.
 	shopSKU = "FS-100"
 )
@@ -53,12 +55,18 @@ func causes() []cause {
 			once:  func(r *run) { r.world.boxes.NetSuite.AddCurrency(poisonCurrency) },
 		},
 		{
-			name: "a date in NetSuite's closed books",
-			event: func(id string) (string, map[string]any) {
-				return "deal", poisonDeal(id, closedDay)
-			},
+			name:  "a date in NetSuite's closed books",
+			event: func(id string) (string, map[string]any) { return "deal", poisonDeal(id, closedDay) },
 			apart: [2]string{"netsuite", "tranDate"},
 			once:  func(r *run) { r.world.boxes.NetSuite.ClosePeriod("") },
+		},
+		{
+			name:  "a date in QuickBooks's closed books, and in NetSuite's",
+			event: func(id string) (string, map[string]any) { return "deal", poisonDeal(id, longClosedDay) },
+			apart: [2]string{"quickbooks", "TxnDate"},
+			mend: func(ctx context.Context, r *run, id string) error { // the shop corrects itself
+				return r.world.postAs(ctx, "deal", "corrected-"+id, id, poisonDeal(id, openDay))
+			},
 		},
 		{
 			name:  "an invoice number that is taken at QuickBooks",
@@ -161,6 +169,7 @@ func playPoison(ctx context.Context, r *run, a *Account) error {
 func (r *run) trap(ctx context.Context) ([]poisoned, error) {
 	b := r.world.boxes
 	b.NetSuite.ClosePeriod(closedBefore)
+	b.QuickBooks.CloseBooks(closedUpTo)
 	b.QuickBooks.AddCurrency(poisonCurrency)
 	var all []poisoned
 	for i := range max(r.Events*poisonShare/100, len(causes())) {
