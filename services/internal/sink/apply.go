@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
 	"github.com/spoke-sync/spoke/services/internal/crash"
 	"github.com/spoke-sync/spoke/services/internal/fault"
@@ -98,17 +99,26 @@ func (s *Sink) call(ctx context.Context, docs []connector.Document) []connector.
 	return results
 }
 
-// worst returns the error that says most about the vendor's health.
+// worst returns the error that says most about the vendor's health. A vendor
+// that did a part of the work is there: what failed beside it is tried again, and
+// is no outage. That a breaker counts failures in a row would otherwise make one
+// of the hundred documents of each batch, or a line that drops every second
+// answer, look like a vendor that is down.
 func worst(results []connector.Result) error {
 	var err error
 	top := fault.BreakerSuccess
+	worked := false
 	for _, r := range results {
 		if r.Err == nil {
+			worked = worked || (r.Effect != "" && r.Effect != events.EffectUnchanged)
 			continue
 		}
 		if b := fault.Judge(r.Err, 1, 0).Breaker; err == nil || severity(b) > severity(top) {
 			err, top = r.Err, b
 		}
+	}
+	if worked && top == fault.BreakerFailure {
+		return nil
 	}
 	return err
 }

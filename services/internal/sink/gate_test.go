@@ -109,6 +109,50 @@ func TestOneFailureAfterARecoveryDoesNotOpen(t *testing.T) {
 	require.Empty(t, states, "one transient error says nothing about the vendor")
 }
 
+// flaky is a vendor that takes four documents at once and fails every second
+// one that it is given, whichever that is, for the first so many.
+type flaky struct {
+	*vendor
+	left int
+}
+
+func (f *flaky) BatchSize() int { return 4 }
+
+func (f *flaky) Apply(_ context.Context, docs []connector.Document) []connector.Result {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	results := make([]connector.Result, len(docs))
+	for i, d := range docs {
+		if f.left--; f.left > 0 && f.left%2 == 0 {
+			results[i].Err = fault.New(fault.Transient, "erp", "the line dropped")
+			continue
+		}
+		results[i] = f.put(d)
+	}
+	return results
+}
+
+// TestAVendorThatDoesAPartIsNotDown: documents that fail beside others that are
+// done are tried again, and open no breaker.
+func TestAVendorThatDoesAPartIsNotDown(t *testing.T) {
+	t.Parallel()
+	const n = 60
+	r := newRig(t)
+	states := r.conditions()
+	for i := range n {
+		r.want("customer", company(fmt.Sprint(i)), map[string]any{"name": "a"})
+	}
+	f := &flaky{vendor: newVendor(), left: n}
+	r.run(f)
+	for i := range n {
+		r.outcome(company(fmt.Sprint(i)), events.StateDone)
+	}
+	r.idle()
+	require.Len(t, f.created, n)
+	require.Equal(t, "running", <-states)
+	require.Empty(t, states)
+}
+
 // TestProbeThatSaysNothing: a half-open breaker whose probe meets a throttle or
 // a bug is neither closed nor stuck.
 func TestProbeThatSaysNothing(t *testing.T) {
