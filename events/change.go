@@ -194,6 +194,9 @@ type Outcome struct {
 	Attempts int `json:"attempts,omitempty"`
 	// Seen are canonical fields read from the vendor's answer.
 	Seen Fields `json:"seen,omitempty"`
+	// Sent are canonical fields that were written and that no answer showed, as
+	// the connector expects the vendor to show them.
+	Sent Fields `json:"sent,omitempty"`
 	// Error explains the states held and quarantined.
 	Error *Problem `json:"error,omitempty"`
 }

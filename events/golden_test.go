@@ -38,14 +38,17 @@ func examples(t *testing.T) map[string]any {
 	outcome := events.Outcome{
 		Connection: "netsuite", Entity: events.EntityOrder, Object: "salesOrder", Record: events.Key{Entity: events.EntityDeal, ID: "77"},
 		State: events.StateDone, Effect: events.EffectCreated, ID: "1042", Number: "SO-1042", URL: "https://ns.example/1042",
-		Hash: sealed.Hash, Sequence: 9, At: noon, Read: noon.Add(-time.Second), Attempts: 2, Seen: events.Fields{"number": json.RawMessage(`"SO-1042"`)}, Error: problem,
+		Hash: sealed.Hash, Sequence: 9, At: noon, Read: noon.Add(-time.Second), Attempts: 2, Seen: events.Fields{"number": json.RawMessage(`"SO-1042"`)},
+		Sent: events.Fields{"placedOn": json.RawMessage(`"2026-11-23"`)}, Error: problem,
 	}
 	mark := &events.Mark{Source: "hubspot", At: noon, Event: "e2"}
 	union := events.Union{Into: events.Key{Entity: events.EntityDeal, ID: "78"}, Source: "hubspot", At: noon, Event: "e3"}
 	doc := events.Doc{
 		Connection: "netsuite", Object: "salesOrder", Entity: events.EntityOrder, ID: "1042", Number: "SO-1042",
 		URL: "https://ns.example/1042", State: events.StateDone, Told: sealed.Hash, ToldAt: 10, Sequence: 9, Effect: events.EffectCreated,
-		Error: problem, Seen: map[string]events.Seen{"number": {Value: json.RawMessage(`"SO-1042"`), At: noon, Event: "w1"}},
+		Error: problem, Seen: map[string]events.Seen{"number": {
+			Value: json.RawMessage(`"SO-1042"`), At: noon, Event: "w1", Sent: true, Over: "3y4", Unheard: &events.Unheard{At: noon, Read: noon.Add(time.Second)},
+		}},
 		At: noon, Event: "w1", Gone: mark, Adopted: events.Key{Entity: events.EntityDeal, ID: "79"},
 	}
 	return map[string]any{
@@ -60,7 +63,7 @@ func examples(t *testing.T) map[string]any {
 				Others: []events.Candidate{{Source: "netsuite", Value: json.RawMessage(`"Renewed"`), At: noon, Event: "e0"}},
 			}},
 			Docs:   map[string]events.Doc{"netsuite/salesOrder": doc},
-			Wanted: map[string]events.Want{"netsuite/salesOrder": {Hash: sealed.Hash, Flow: "netsuite-sales-order", Named: "1043", Drifts: 4, DriftAt: noon, Contested: true, Said: []events.Said{{Hash: sealed.Hash, Fields: map[string]string{"name": "1x2"}, Since: noon, Until: noon}}}},
+			Wanted: map[string]events.Want{"netsuite/salesOrder": {Hash: sealed.Hash, Flow: "netsuite-sales-order", Named: "1043", Drifts: 4, DriftAt: noon, Contested: true, Said: []events.Said{{Hash: sealed.Hash, Fields: map[string]string{"name": "1x2"}, Since: noon, Until: noon, Shown: true}}}},
 			Needed: []string{"netsuite/customer"},
 		},
 	}

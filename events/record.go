@@ -122,6 +122,23 @@ type Seen struct {
 	At    time.Time       `json:"at"`
 	// Event is the id of the observing event; it breaks ties of time.
 	Event string `json:"event"`
+	// Sent is set while the value is what Spoke sent, as the connector expects it
+	// to look there, and the system was not seen to hold it since: it may write
+	// the same in another way.
+	Sent bool `json:"sent,omitempty"`
+	// Over is set while this is what the outcome of our own write told: the digest
+	// of the value that was seen before, which what lags behind may show again.
+	Over string `json:"over,omitempty"`
+	// Unheard is set on a value that was not taken for a word of the system
+	// because it may be what a document told it whose outcome is not known yet.
+	Unheard *Unheard `json:"unheard,omitempty"`
+}
+
+// Unheard tells of the change that brought a value: when its source says that
+// the object was changed, and when it began to be read, where it was.
+type Unheard struct {
+	At   time.Time `json:"at"`
+	Read time.Time `json:"read,omitzero"`
 }
 
 // Want remembers a published desired document.
@@ -147,10 +164,14 @@ type Want struct {
 type Said struct {
 	// Hash is the document's.
 	Hash string `json:"hash"`
-	// Fields holds digests of the values that no document before had told.
+	// Fields holds digests of the values that no document before had told. Where
+	// a value has another, looser form, a "~" and its digest follow.
 	Fields map[string]string `json:"fields,omitempty"`
 	// Since is when the system was told of it, Until when it was told something
 	// newer; zero while it was not.
 	Since time.Time `json:"since,omitzero"`
 	Until time.Time `json:"until,omitzero"`
+	// Shown is set when the system's own answer showed at Since what it holds:
+	// nothing that begins to be read later is older.
+	Shown bool `json:"shown,omitempty"`
 }

@@ -32,24 +32,24 @@ func (t *target) read(ctx context.Context, rec record, verb, path string) (conne
 		return connector.Result{}, false, err
 	}
 	var a answer
-	if decode(resp.Body, &a) != nil || a.ID.id == "" {
+	var values map[string]any
+	if decode(resp.Body, &a) != nil || decode(resp.Body, &values) != nil || a.ID.id == "" {
 		return connector.Result{}, false, unreadable(op)
 	}
 	r := connector.Result{
 		ID: a.ID.id, Number: first(a.TranID, a.EntityID), Effect: events.EffectUnchanged,
 		URL: t.app + rec.page + "?id=" + url.QueryEscape(a.ID.id),
 	}
-	r.Seen, err = t.seen(ctx, rec, a)
+	r.Seen = t.shown(rec, values)
+	err = t.decided(ctx, rec, a, r.Seen)
 	return r, err == nil, err
 }
 
-// seen are the fields of an answer that NetSuite itself decides. The rest is
-// an echo of the document, and might be older than what its source says by now.
-func (t *target) seen(ctx context.Context, rec record, a answer) (events.Fields, error) {
+// decided adds the fields of an answer that NetSuite itself decides.
+func (t *target) decided(ctx context.Context, rec record, a answer, seen events.Fields) error {
 	if rec.Name != typeOrder && rec.Name != typeInvoice && rec.Name != typeCredit {
-		return nil, nil
+		return nil
 	}
-	seen := events.Fields{}
 	seen.Set("number", a.TranID)
 	status := first(a.Status.name, a.Status.id)
 	if rec.Name != typeOrder {
@@ -60,7 +60,7 @@ func (t *target) seen(ctx context.Context, rec record, a answer) (events.Fields,
 	}
 	iso, err := t.money.iso(ctx, a.Currency.id)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	amounts := map[string]label{"total": a.Total}
 	if rec.Name == typeInvoice {
@@ -71,7 +71,7 @@ func (t *target) seen(ctx context.Context, rec record, a answer) (events.Fields,
 			seen.Set(name, m)
 		}
 	}
-	return seen, nil
+	return nil
 }
 
 // title is a record type in words, for errors.

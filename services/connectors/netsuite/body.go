@@ -9,6 +9,7 @@ import (
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/country"
 	"github.com/spoke-sync/spoke/services/internal/fault"
 )
 
@@ -42,7 +43,7 @@ func (t *target) body(ctx context.Context, rec record, doc connector.Document, c
 		if !known && (rec.Open == nil || !rec.Open(name)) {
 			return nil, b.malformed(name, "is no field of %s", title(rec.Name))
 		}
-		if f.form == asFrom || f.once && !create {
+		if f.form == asFrom || f.Once && !create {
 			continue
 		}
 		if err := b.set(ctx, f, name, doc.Fields[name]); err != nil {
@@ -230,7 +231,7 @@ func (b *builder) address(name string, v any) error {
 	}
 	to := strings.ToLower(name[len("bill"):len("bill")+1]) + name[len("bill")+1:]
 	if to == "country" {
-		s = countryCode(s)
+		s = country.Code(s) // an address without country is better than a customer that is refused for it
 	}
 	if s != "" {
 		b.billTo[to] = s

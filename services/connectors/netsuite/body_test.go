@@ -9,7 +9,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/spoke-sync/spoke/services/connectors/netsuite"
 	"github.com/spoke-sync/spoke/services/internal/fault"
 )
 
@@ -82,15 +81,5 @@ func TestWireForm(t *testing.T) {
 				{"item": {"id": "`+itemID+`"}, "quantity": 1, "rate": 100, "amount": 90.00, "price": {"id": "-1"}}
 			]}}`, string(text))
 		require.Contains(t, string(text), `"rate":19.90`, "amounts go out digit by digit")
-	}
-}
-
-func TestCountryCode(t *testing.T) {
-	t.Parallel()
-	for name, want := range map[string]string{
-		"DE": "DE", "de ": "DE", "Germany": "DE", "UNITED STATES": "US", "usa": "US", "UK": "GB", "uk": "GB",
-		"Atlantis": "", "": "", "ZZ": "", "X1": "",
-	} {
-		require.Equal(t, want, netsuite.CountryCode(name), name)
 	}
 }

@@ -95,11 +95,14 @@ func (f CustomField) field() field {
 func (c CustomRecord) record() record {
 	r := record{
 		Object: connector.Object{Name: c.Type, Entity: c.Entity, Can: everything},
-		read:   "id", page: "/app/common/custom/custrecordentry.nl", voids: voidsInactive,
+		page:   "/app/common/custom/custrecordentry.nl", voids: voidsInactive,
 		fields: []field{text("name", "Name of the record, where the type has one"), flag("isInactive", "")},
 	}
+	r.read, r.shows = "id,name", []string{"name", "company", "contact"}
 	for _, f := range c.Fields {
 		r.fields = append(r.fields, f.field())
+		r.read += "," + f.Name
+		r.shows = append(r.shows, "custom."+f.Name)
 	}
 	return r
 }

@@ -8,10 +8,9 @@ import (
 	"github.com/spoke-sync/spoke/events"
 )
 
-// ParseProblem, CountryCode and others are tested from outside.
+// ParseProblem and others are tested from outside.
 var (
 	ParseProblem = parseProblem
-	CountryCode  = countryCode
 	FlowField    = flowField
 	JobKey       = jobKey
 )

@@ -34,10 +34,7 @@ const (
 // field is a field with its way into the body.
 type field struct {
 	connector.Field
-	form form
-	// once is set for what is only sent when the record is created: what
-	// people or NetSuite itself change later must not be set back.
-	once  bool
+	form  form
 	lines []field
 }
 
@@ -55,6 +52,8 @@ const (
 type record struct {
 	connector.Object
 	fields []field
+	// item is set for a type of items.
+	item bool
 	// custom is the prefix of the type's custom fields, customLine that of its
 	// lines'; empty where there are none.
 	custom, customLine string
@@ -65,8 +64,10 @@ type record struct {
 	// needs returns the name of a field without which a new record can't be
 	// made, as far as that depends on the others.
 	needs func(fields map[string]any) string
-	// read are the fields asked for after a write.
-	read string
+	// read are the fields asked for after a write, shows the canonical ones that
+	// they tell in full.
+	read  string
+	shows []string
 	// page is the path of the record's page for people.
 	page string
 }
@@ -103,7 +104,7 @@ func currency() field {
 
 func billTo(name, doc string) field {
 	f := text(name, doc+" of the billing address, set when the customer is created")
-	f.form, f.once = asBillTo, true
+	f.form, f.Once = asBillTo, true
 	return f
 }
 
@@ -113,13 +114,15 @@ func list(name, doc string, lines ...field) field {
 
 func from(object, doc string) field {
 	f := reference("createdFrom", object, doc)
-	f.form, f.once = asFrom, true
+	f.form, f.Once = asFrom, true
 	return f
 }
 
 func (f field) required() field { f.Required = true; return f }
 
-func (f field) create() field { f.once = true; return f }
+// create makes a field one that is only sent when the record is created: what
+// people or NetSuite itself change later must not be set back.
+func (f field) create() field { f.Once = true; return f }
 
 func plainFields(fields []field) []connector.Field {
 	all := make([]connector.Field, len(fields))

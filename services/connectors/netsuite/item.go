@@ -152,7 +152,8 @@ func (t *target) syncItem(ctx context.Context, doc connector.Document) (connecto
 		return connector.Result{}, fault.New(fault.Rejected, "netsuite: update item", "the item of this SKU is of a type that Spoke does not write").
 			WithField("itemId").WithHint("change the item in NetSuite, or give the product another SKU")
 	}
-	rec := record{Object: connector.Object{Name: name, Open: t.settings.itemObject().Open}, fields: itemFields(), read: "id,itemId", page: itemPage}
+	rec := record{Object: connector.Object{Name: name, Open: t.settings.itemObject().Open}, fields: itemFields(), page: itemPage, item: true}
+	rec.read, rec.shows = "id,itemId,displayName,description,isInactive", []string{"name", "sku", "description", "active"}
 	body, err := t.itemBody(ctx, rec, doc, kind, !exists)
 	if err != nil {
 		return connector.Result{}, err
@@ -169,7 +170,8 @@ func (t *target) syncItem(ctx context.Context, doc connector.Document) (connecto
 	if err == nil && !ok {
 		err = fault.New(fault.Transient, "netsuite: read back item", "it is not there after the write")
 	}
-	r.Number, r.Effect = scalar(doc.Fields["itemId"]), effect
+	withheld(rec, doc, r.Seen)
+	r.Number, r.Effect, r.Sent = scalar(doc.Fields["itemId"]), effect, t.sentPrice(doc, !exists)
 	return r, err
 }
 

@@ -81,6 +81,7 @@ func open(settings any, deps connector.Deps) (connector.Connector, error) {
 	for _, r := range s.records() {
 		rd.pages[r.Name] = r.page
 	}
+	t.reader = rd
 	return connector.Connector{Target: t, Reader: rd, Scanner: rd}, nil
 }
 

@@ -91,6 +91,8 @@ func TestLostAnswerOnTransformMakesNoSecondInvoice(t *testing.T) {
 				"total":      json.RawMessage(`{"amount":"149.70","currency":"EUR"}`),
 				"amountDue":  json.RawMessage(`{"amount":"149.70","currency":"EUR"}`),
 				"amountPaid": json.RawMessage(`{"amount":"0","currency":"EUR"}`),
+				"issuedOn":   again.Seen["issuedOn"], "dueOn": json.RawMessage(`null`), "memo": json.RawMessage(`"Deal 77"`),
+				"company": customerLink(customerID),
 			}, again.Seen)
 		})
 	}

@@ -18,6 +18,7 @@ type target struct {
 	money    *currencies
 	records  map[string]record
 	tax      taxes
+	reader   *reader // which knows the form of what is read
 }
 
 // BatchSize implements connector.Target. NetSuite's batches are asynchronous

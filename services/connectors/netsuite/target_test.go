@@ -46,6 +46,44 @@ func TestRepeatedOrdersKeepTheirLines(t *testing.T) {
 	require.Empty(t, cmp.Diff(want, b.box.Orders()))
 }
 
+// customerLink is a link to a customer as it is read.
+func customerLink(id string) json.RawMessage {
+	return json.RawMessage(`{"connection":"erp","object":"customer","id":"` + id + `"}`)
+}
+
+// TestWhatACustomerWasSent: the answer shows all but the address, which is told
+// as it was sent: with the code of its country, and as none where none was given.
+func TestWhatACustomerWasSent(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	doc := customer("1", "Acme")
+	doc.Fields = with(doc, map[string]any{
+		"companyName": "Acme", "email": "a@acme.example", "phone": nil, "currency": "EUR", "billCity": "Berlin", "billCountry": "Germany",
+	})
+	for _, name := range []string{"billAddr1", "billState", "billZip"} {
+		delete(doc.Fields, name)
+	}
+	got := b.apply(t, doc)
+	require.Equal(t, events.Fields{
+		"name": json.RawMessage(`"Acme"`), "email": json.RawMessage(`"a@acme.example"`), "currency": json.RawMessage(`"EUR"`),
+		"phone": json.RawMessage(`null`), "domain": json.RawMessage(`null`),
+	}, got.Seen)
+	require.Equal(t, events.Fields{"city": json.RawMessage(`"Berlin"`), "country": json.RawMessage(`"DE"`)}, got.Sent)
+	require.Empty(t, b.apply(t, doc).Sent, "an update leaves the address as it is")
+
+	bare := customer("2", "Bolt")
+	bare.Fields = map[string]any{"companyName": "Bolt", "billCountry": "Atlantis"}
+	require.Equal(t, map[string]string{"street": "", "city": "", "state": "", "zip": "", "country": ""}, texts(b.apply(t, bare).Sent))
+}
+
+func texts(f events.Fields) map[string]string {
+	all := map[string]string{}
+	for name := range f {
+		all[name] = f.Text(name)
+	}
+	return all
+}
+
 func TestOrderResult(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)
@@ -58,7 +96,8 @@ func TestOrderResult(t *testing.T) {
 		URL: b.server.URL + "/app/accounting/transactions/salesord.nl?id=" + got.ID,
 		Seen: events.Fields{
 			"number": json.RawMessage(`"SO1001"`), "status": json.RawMessage(`"Pending Fulfillment"`),
-			"total": json.RawMessage(`{"amount":"149.70","currency":"EUR"}`),
+			"total":    json.RawMessage(`{"amount":"149.70","currency":"EUR"}`),
+			"placedOn": json.RawMessage(`"2026-11-20"`), "company": customerLink(customerID),
 		},
 	}
 	require.Empty(t, cmp.Diff(want, got))
@@ -72,7 +111,9 @@ func TestPaymentIsBookedInItsCurrency(t *testing.T) {
 	got := b.apply(t, payment("9", customerID))
 
 	require.Equal(t, "PYMT1001", got.Number)
-	require.Empty(t, got.Seen, "an echo could be older than what its source says by now")
+	require.Equal(t, events.Fields{
+		"amount": json.RawMessage(`{"amount":"149.70","currency":"EUR"}`), "receivedOn": json.RawMessage(`"2026-11-21"`), "company": customerLink(customerID),
+	}, got.Seen)
 	require.Empty(t, cmp.Diff([]netsuitebox.Payment{{
 		ID: got.ID, ExternalID: "spoke-payment-9", Number: "PYMT1001", CustomerID: customerID, Currency: "EUR",
 		Amount: "149.70", Unapplied: "149.70", Memo: "pi_9", Date: "2026-11-21", AccountID: "4",

@@ -20,6 +20,9 @@ func (s *Settings) records() []record {
 	for i := range all {
 		r := &all[i]
 		r.Fields = plainFields(r.fields)
+		if (r.Name == typeCustomer || r.Name == typePayment) && s.Currency == "" { // an account of one currency has no such field
+			r.read += ",currency"
+		}
 		if r.custom != "" {
 			r.Open = func(name string) bool { return strings.HasPrefix(name, r.custom) && len(name) > len(r.custom) }
 		}
@@ -30,7 +33,9 @@ func (s *Settings) records() []record {
 func customer() record {
 	return record{
 		Object: connector.Object{Name: typeCustomer, Entity: events.EntityCompany, Can: everything},
-		custom: "custentity_", read: "id,entityId", page: "/app/common/entity/custjob.nl", voids: voidsInactive,
+		custom: "custentity_", page: "/app/common/entity/custjob.nl", voids: voidsInactive,
+		read:  "id,entityId,companyName,isPerson,firstName,lastName,email,phone,url",
+		shows: []string{"name", "domain", "email", "phone", "currency"},
 		fields: []field{
 			text("companyName", "Name of a company; persons have firstName and lastName"),
 			flag("isPerson", "True for a person").create(),
@@ -60,7 +65,9 @@ func customer() record {
 func contact() record {
 	return record{
 		Object: connector.Object{Name: typeContact, Entity: events.EntityContact, Can: everything},
-		custom: "custentity_", read: "id,entityId", page: "/app/common/entity/contact.nl", voids: voidsInactive,
+		custom: "custentity_", page: "/app/common/entity/contact.nl", voids: voidsInactive,
+		read:  "id,entityId,firstName,lastName,email,phone,company",
+		shows: []string{"firstName", "lastName", "email", "phone", "company"},
 		fields: []field{
 			text("firstName", ""),
 			text("lastName", ""),
@@ -132,16 +139,18 @@ func salesOrder() record {
 	fields[len(fields)-1].Required = true
 	return record{
 		Object: connector.Object{Name: typeOrder, Entity: events.EntityOrder, Can: everything},
-		custom: "custbody_", customLine: "custcol_", read: "id,tranId,status,total,currency",
-		page: "/app/accounting/transactions/salesord.nl", voids: voidsLines, fields: fields,
+		custom: "custbody_", customLine: "custcol_", read: "id,tranId,status,total,currency,tranDate,entity",
+		shows: []string{"placedOn", "company"},
+		page:  "/app/accounting/transactions/salesord.nl", voids: voidsLines, fields: fields,
 	}
 }
 
 func invoice() record {
 	return record{
 		Object: connector.Object{Name: typeInvoice, Entity: events.EntityInvoice, Can: everything},
-		custom: "custbody_", customLine: "custcol_", read: "id,tranId,status,total,currency,amountRemaining,amountPaid",
-		page: "/app/accounting/transactions/custinvc.nl", from: typeOrder, needs: ownSale,
+		custom: "custbody_", customLine: "custcol_", read: "id,tranId,status,total,currency,amountRemaining,amountPaid,tranDate,dueDate,memo,entity",
+		shows: []string{"issuedOn", "dueOn", "memo", "company"},
+		page:  "/app/accounting/transactions/custinvc.nl", from: typeOrder, needs: ownSale,
 		fields: sale(
 			lineFields(reference("item", typeItem, "What is billed").required()),
 			from(typeOrder, "The sales order that is billed: all of it that is still open. Without it the invoice stands by itself and needs entity and item"),
@@ -154,8 +163,9 @@ func invoice() record {
 func creditMemo() record {
 	return record{
 		Object: connector.Object{Name: typeCredit, Entity: events.EntityCreditNote, Can: everything},
-		custom: "custbody_", customLine: "custcol_", read: "id,tranId,status,total,currency",
-		page: "/app/accounting/transactions/custcred.nl", from: typeInvoice, needs: ownSale,
+		custom: "custbody_", customLine: "custcol_", read: "id,tranId,status,total,currency,tranDate,entity",
+		shows: []string{"issuedOn", "company"},
+		page:  "/app/accounting/transactions/custcred.nl", from: typeInvoice, needs: ownSale,
 		fields: sale(
 			lineFields(reference("item", typeItem, "What is credited; the connection's setting refunds.item when absent")),
 			from(typeInvoice, "The invoice that is taken back as a whole. Without it the credit memo stands by itself and needs entity and item"),
@@ -182,7 +192,8 @@ func ownSale(fields map[string]any) string {
 func customerPayment() record {
 	return record{
 		Object: connector.Object{Name: typePayment, Entity: events.EntityPayment, Can: everything},
-		custom: "custbody_", read: "id,tranId", page: "/app/accounting/transactions/custpymt.nl",
+		custom: "custbody_", page: "/app/accounting/transactions/custpymt.nl",
+		read: "id,tranId,payment,tranDate,customer", shows: []string{"amount", "receivedOn", "company"},
 		fields: []field{
 			reference("customer", typeCustomer, "Who paid").required(),
 			decimal("payment", "Amount in the currency").required(),
@@ -205,7 +216,8 @@ func customerPayment() record {
 func customerRefund() record {
 	return record{
 		Object: connector.Object{Name: typeRefund, Entity: events.EntityRefund, Can: everything},
-		custom: "custbody_", read: "id,tranId", page: "/app/accounting/transactions/custrfnd.nl",
+		custom: "custbody_", page: "/app/accounting/transactions/custrfnd.nl",
+		read: "id,tranId,tranDate,customer", shows: []string{"refundedOn", "company"},
 		fields: []field{
 			reference("customer", typeCustomer, "Who gets the money").required(),
 			date("tranDate", "Day of the refund; today when absent"),

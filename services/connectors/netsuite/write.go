@@ -55,6 +55,10 @@ func (t *target) upsert(ctx context.Context, rec record, doc connector.Document)
 		err = fault.New(fault.Transient, "netsuite: read back "+title(rec.Name), "it is not there after the write")
 	}
 	r.Effect = effect
+	withheld(rec, doc, r.Seen)
+	if rec.Name == typeCustomer && effect == events.EffectCreated {
+		r.Sent = sentAddress(doc)
+	}
 	return r, err
 }
 

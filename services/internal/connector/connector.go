@@ -82,8 +82,14 @@ type Result struct {
 	Number string
 	URL    string
 	Effect events.Effect
-	// Seen are canonical fields (of the object's entity) in the answer.
+	// Seen are canonical fields (of the object's entity) in the answer: what the
+	// vendor holds after the write, in the form in which Reader and Scanner show
+	// it. A value that is read later and differs is taken for an edit.
 	Seen events.Fields
+	// Sent are canonical fields that were written and that no answer shows, in
+	// the same form as far as the connector knows it. A value that is read later
+	// may be written in another way ("California", "CA") and still be the same.
+	Sent events.Fields
 	// Err has a kind; nil means the vendor holds the document.
 	Err error
 }
@@ -274,6 +280,9 @@ type Field struct {
 	Type FieldType
 	// Required is checked for each document before any call.
 	Required bool
+	// Once is true for a field that is only written when the object is made:
+	// writing the document again changes nothing of what the vendor holds.
+	Once bool
 	// Ref is the object type that a FieldRef points to.
 	Ref string
 	// Fields are the fields of a FieldList's or FieldObject's element.

@@ -31,6 +31,8 @@ func TestSuiteFailsWrongConnectors(t *testing.T) {
 		"takes anything":           {"target/unknown object", "target/void and delete"},
 		"ignores its context":      {"target/cancelled"},
 		"strange fields":           {"target/create"},
+		"shows another value":      {"target/seen"},
+		"sends another value":      {"target/seen"},
 		"errors without kind":      {"faults/throttled", "faults/unreachable", "target/cancelled"},
 		"errors of another name":   {"faults/throttled", "webhooks/forged", "reader/faults"},
 		"errors with secrets":      {"faults/server error", "webhooks/broken"},

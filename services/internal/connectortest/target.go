@@ -16,6 +16,7 @@ func addTarget(add adder) {
 	add("target/create", checkCreate)
 	add("target/repeat", checkRepeat)
 	add("target/update", checkUpdate)
+	add("target/seen", checkSeen)
 	add("target/find", checkFind)
 	add("target/batch", checkBatch)
 	add("target/unknown object", checkUnknownObject)

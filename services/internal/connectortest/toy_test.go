@@ -159,11 +159,18 @@ func (v *toy) applyOne(ctx context.Context, d connector.Document) connector.Resu
 	if x == nil {
 		return connector.Result{Err: v.fault(fault.Rejected, "not found")}
 	}
-	seen := events.Fields{"name": json.RawMessage(`"x"`)}
-	if v.wrong == "strange fields" {
-		seen.Set("labl", "x")
+	r := connector.Result{ID: x.ID, Effect: effect, Seen: events.Fields{}}
+	r.Seen.Set("name", x.Name)
+	switch v.wrong {
+	case "strange fields":
+		r.Seen.Set("labl", "x")
+	case "shows another value":
+		r.Seen.Set("name", strings.ToUpper(x.Name))
+	case "sends another value":
+		r.Seen, r.Sent = nil, events.Fields{}
+		r.Sent.Set("name", "not "+x.Name)
 	}
-	return connector.Result{ID: x.ID, Effect: effect, Seen: seen}
+	return r
 }
 
 func (v *toy) Find(ctx context.Context, d connector.Document) (connector.Result, bool, error) {

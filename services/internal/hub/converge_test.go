@@ -57,6 +57,9 @@ func genFacts(t *rapid.T, kinds ...string) []hub.Fact {
 		case "outcome":
 			facts[i] = told(id, uint64(i+1),
 				rapid.SampledFrom([]events.State{events.StateDone, events.StateHeld, events.StateQuarantined}).Draw(t, "state"), minute)
+			facts[i].Outcome.Read = facts[i].Outcome.At.Add(-time.Second)
+			facts[i].Outcome.Seen = fieldsOf(map[string]string{"phone": rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "shown")})
+			facts[i].Outcome.Sent = fieldsOf(map[string]string{"city": rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "sent")})
 		case "bequest":
 			facts[i] = hub.Fact{ID: id, Bequest: genMerged(t, uint64(i+1), minute)}
 		default:
@@ -114,7 +117,8 @@ func TestMergeConverges(t *testing.T) {
 					shuffled = shuffled[n:]
 				}
 				got.Version, got.UpdatedAt = want.Version, want.UpdatedAt
-				if d := cmp.Diff(want, got, cmpopts.EquateEmpty()); d != "" {
+				// What an answer replaced is only there for what lags behind it.
+				if d := cmp.Diff(want, got, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(events.Seen{}, "Over")); d != "" {
 					t.Fatal(d)
 				}
 				if _, changed := hub.Merge(got, facts, p); changed {

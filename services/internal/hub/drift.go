@@ -37,11 +37,10 @@ func DriftIn(before, after events.Record, facts []Fact) map[string]Drift {
 		}
 		d := Drift{At: c.At}
 		for name, v := range c.Fields {
-			if equalJSON(after.Fields[name].Value, v) || c.Snapshot && !moved(before.Docs[key], doc, name, f.ID) ||
-				echo(after, key, name, before.Docs[key].Seen[name], events.Seen{Value: v, At: c.Observed()}) {
-				continue
+			s := sight{Seen: events.Seen{Value: v, At: c.Observed(), Event: f.ID}, changed: c.At, read: c.Read}
+			if !equalJSON(after.Fields[name].Value, v) && drifted(before.Docs[key], doc, after.Wanted[key].Said, name, c.Snapshot, s) {
+				d.Fields = append(d.Fields, name)
 			}
-			d.Fields = append(d.Fields, name)
 		}
 		if len(d.Fields) == 0 {
 			continue
@@ -65,13 +64,16 @@ func written(r events.Record) bool {
 	return false
 }
 
-// moved reports whether an event was the first to see a value that is not the
-// one before. The first sight of all of an object that was written is no drift:
-// vendors write things in their own way.
-func moved(before, after events.Doc, field, event string) bool {
-	last, known := before.Seen[field]
-	now := after.Seen[field]
-	return known && now.Event == event && !equalJSON(last.Value, now.Value)
+// drifted reports whether a sight is a value that is not the one before, and
+// not what a document of ours told. The first sight of all of an object that
+// was written is no drift: vendors write things in their own way.
+func drifted(before, after events.Doc, said []events.Said, name string, snapshot bool, s sight) bool {
+	f := fieldOf(after.Entity, name)
+	last, seen := before.Seen[name]
+	if now := after.Seen[name]; snapshot && (!seen || now.Event != s.Event || holds(f, last, now.Value)) {
+		return false
+	}
+	return judge(f, said, true, last, false, s) == word
 }
 
 // A system that changes a value back each time it is written would otherwise
@@ -87,7 +89,7 @@ const (
 )
 
 // Reassert publishes the documents of systems that drift again, with the
-// reason drift, where a flow is made of the field. It does so less and less
+// reason drift, where a flow is made of the field and writing it again helps. It does so less and less
 // often where a system insists on its own value, and then returns the document
 // key in contested, once.
 func Reassert(r events.Record, flows []*mapping.Flow, drift map[string]Drift) (events.Record, []events.Desired, []string) {
@@ -98,7 +100,7 @@ func Reassert(r events.Record, flows []*mapping.Flow, drift map[string]Drift) (e
 	}
 	for _, f := range flows {
 		d, ok := drift[f.DocKey()]
-		if !ok || !slices.ContainsFunc(d.Fields, f.Reads) {
+		if !ok || !slices.ContainsFunc(d.Fields, f.Keeps) {
 			continue
 		}
 		want := r.Wanted[f.DocKey()]

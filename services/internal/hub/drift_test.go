@@ -17,10 +17,10 @@ import (
 func customers(t testing.TB) []*mapping.Flow {
 	t.Helper()
 	set, err := mapping.Compile([]mapping.File{{Name: "f.yaml", Text: []byte(
-		"flow: customer\nfrom: company\nto: netsuite\nobject: company\nfields:\n  name: company.name\n  tier: company.custom.tier\n")}},
+		"flow: customer\nfrom: company\nto: netsuite\nobject: company\nfields:\n  name: company.name\n  tier: company.custom.tier\n  city: company.city\n")}},
 		[]mapping.Target{{Name: "netsuite", Kind: connector.Kind{Name: "netsuite", Title: "NetSuite", Objects: []connector.Object{{
 			Name: "company", Entity: events.EntityCompany, Can: connector.Create | connector.Update,
-			Fields: []connector.Field{{Name: "name", Type: connector.FieldString}, {Name: "tier", Type: connector.FieldString}},
+			Fields: []connector.Field{{Name: "name", Type: connector.FieldString}, {Name: "tier", Type: connector.FieldString}, {Name: "city", Type: connector.FieldString, Once: true}},
 		}}}}})
 	require.NoError(t, err)
 	return set.For(events.EntityCompany)
@@ -96,6 +96,19 @@ func TestOwnersValueIsWrittenBack(t *testing.T) {
 			require.Empty(t, again, "no flow is made of it, and nobody owns it")
 		})
 	}
+}
+
+// TestWhatIsWrittenOnceIsNotWrittenBack: writing the document again would change
+// nothing of it, and again, and again.
+func TestWhatIsWrittenOnceIsNotWrittenBack(t *testing.T) {
+	t.Parallel()
+	d := newDrifting(t, policy(t, nil).Mute("netsuite", events.EntityCompany))
+	d.see("city", "Bonn", 4)
+	again, contested := d.see("city", "Berlin", 5)
+	require.Empty(t, again)
+	require.Empty(t, contested)
+	again, _ = d.see("name", "Acme GmbH", 6)
+	require.Len(t, again, 1)
 }
 
 // TestAVendorThatInsistsIsWrittenToLessAndLess: its rewriting must not become

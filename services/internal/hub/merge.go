@@ -105,8 +105,8 @@ func (m *merger) change(f Fact) {
 		return
 	}
 	key := c.External().DocKey()
-	doc, known := m.rec.Docs[key]
-	if !known {
+	doc, found := m.rec.Docs[key]
+	if !found {
 		doc = events.Doc{Connection: c.Connection, Object: c.Object, Entity: c.Entity, State: events.StateSeen}
 		m.dirty = true
 	}
@@ -132,40 +132,54 @@ func (m *merger) change(f Fact) {
 	}
 	// What is written to the hub is mostly written to objects that people made.
 	ours := !c.Record.IsZero() || (doc.Told != "" && c.Connection != m.policy.Hub)
+	awaited := speaks && m.awaited(key, doc)
 	for name, value := range c.Fields {
+		s := sight{Seen: events.Seen{Value: value, At: c.Observed(), Event: id}, changed: c.At, read: c.Read}
 		before, seen := doc.Seen[name]
-		now := events.Seen{Value: value, At: c.Observed(), Event: id}
-		fresh := m.see(doc, name, now)
-		if !seen && (ours || events.IsNull(value)) {
-			// The first sight of an object that we wrote is our own word come
-			// back, as the vendor writes it; and that a system has nothing to
-			// say of a field clears nobody else's value.
-			continue
+		v := m.judge(doc, key, name, before, seen, s)
+		if v == word && !seen && (ours || events.IsNull(value)) {
+			// The first sight of an object that we wrote may be our own word come
+			// back, as the vendor writes it, while the outcome that tells is not
+			// known; and that a system has nothing to say of a field clears nobody
+			// else's value.
+			v = known
 		}
-		if fresh && speaks && !echo(m.rec, key, name, before, now) {
+		if v != word && awaited {
+			s.Unheard = &events.Unheard{At: s.changed, Read: s.read}
+		}
+		if v != stale && m.see(doc, name, s.Seen) && v == word && speaks {
 			m.register(name, events.Candidate{Value: value, Source: c.Connection, At: c.At, Event: id})
 		}
 	}
 	m.rec.Docs[key] = doc
 }
 
-// see keeps the latest observation of a field. It reports whether the value
-// counts as a change: when it is neither older than nor equal to what was seen
-// last.
+func (m *merger) judge(doc events.Doc, key, name string, before events.Seen, seen bool, s sight) verdict {
+	return judge(fieldOf(doc.Entity, name), m.rec.Wanted[key].Said, doc.Connection != m.policy.Hub, before, seen, s)
+}
+
+// awaited reports whether a document was published whose outcome is not known.
+func (m *merger) awaited(key string, doc events.Doc) bool {
+	w, ok := m.rec.Wanted[key]
+	return ok && w.Hash != doc.Told
+}
+
+// see keeps the latest observation of a field. It reports whether that is the
+// one given, and new.
 func (m *merger) see(doc events.Doc, name string, s events.Seen) bool {
 	if !m.admits(doc.Connection, s.At) {
 		return false
 	}
 	last, known := doc.Seen[name]
-	newer := !known || later(s.At, s.Event, last.At, last.Event)
-	if newer && known && s.Event == last.Event && equalJSON(last.Value, s.Value) {
+	if known && !later(s.At, s.Event, last.At, last.Event) {
+		return false
+	}
+	if known && s.Event == last.Event && equalJSON(last.Value, s.Value) {
 		return false // the same word, read once more
 	}
-	if newer {
-		doc.Seen[name] = s
-		m.dirty = true
-	}
-	return newer && (!known || !equalJSON(last.Value, s.Value))
+	doc.Seen[name] = s
+	m.dirty = true
+	return true
 }
 
 // later orders observations of one system.

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -101,6 +100,10 @@ func (m *merger) outcome(id string, o events.Outcome) {
 		doc.Sequence, doc.State, doc.Effect, doc.Error = o.Sequence, o.State, o.Effect, o.Error
 		m.dirty = true
 	}
+	a := answer{
+		id: id, key: key, at: o.Observed(), made: o.Effect == events.EffectCreated,
+		latest: o.State == events.StateDone && o.Sequence >= doc.ToldAt && o.Hash == m.rec.Wanted[key].Hash,
+	}
 	if o.State == events.StateDone && o.Sequence > doc.ToldAt {
 		doc.Told, doc.ToldAt = o.Hash, o.Sequence
 		m.dirty = true
@@ -108,19 +111,13 @@ func (m *merger) outcome(id string, o events.Outcome) {
 	if o.State == events.StateDone {
 		m.identify(&doc, id, o.At, o.ID, o.Number, o.URL)
 		m.mark(&doc, id, o.At, o.Effect == events.EffectDeleted)
-		m.told(key, o.Hash, o.At)
+		m.told(key, o.Hash, o.At, len(o.Seen) > 0 && !o.Read.IsZero())
 	} else {
 		// What was not written says nothing of the object as it is: a deletion
 		// that comes to light later must not look outdated.
 		m.complete(&doc, o.ID, o.Number, o.URL)
 	}
-	doc.Seen = maps.Clone(doc.Seen)
-	if doc.Seen == nil {
-		doc.Seen = make(map[string]events.Seen, len(o.Seen))
-	}
-	for name, value := range o.Seen {
-		m.see(doc, name, events.Seen{Value: value, At: o.Observed(), Event: id})
-	}
+	m.answered(&doc, a, o)
 	m.rec.Docs[key] = doc
 	m.touch(o.At)
 }

@@ -157,7 +157,7 @@ func (c *compiler) flow(file File, entries []entry) []*Flow {
 		one := *f
 		one.Connection = connection
 		if one.Object, _ = c.targets[connection].Kind.Object(f.Object.Name); len(all) == 0 || !c.alike(all[0], &one) {
-			c.reads, c.from = &reads{map[string]bool{}, map[string]bool{}}, f.From
+			c.reads, c.from = newReads(), f.From
 			one.fields = c.fields(env, &one, one.Object.Fields, one.Object.Open, byKey["fields"])
 			one.reads, c.reads = *c.reads, nil
 		} else {
@@ -309,9 +309,12 @@ func (c *compiler) fields(env *cel.Env, f *Flow, known []connector.Field, open f
 			c.fail(e.node, "%s of %s has no field %q%s", f.Object.Name, f.Connection, e.key, closest(e.key, fieldNames(known)))
 			continue
 		}
+		outer := c.reads.once
+		c.reads.once = outer || typ.Once
 		if fd, ok := c.field(env, f, typ, e); ok {
 			out = append(out, fd)
 		}
+		c.reads.once = outer
 	}
 	for _, k := range known {
 		if k.Required && !set[k.Name] {

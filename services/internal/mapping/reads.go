@@ -17,14 +17,29 @@ type reads struct {
 	// fields are canonical fields of the record; "custom." stands for a custom
 	// field whose name is computed, and "" for the whole record.
 	fields map[string]bool
+	// kept are those of them that fields are made of which the connector writes
+	// every time; once is set while one is compiled that it only writes at first.
+	kept map[string]bool
+	once bool
 	// docs are what other systems hold, by DocKey, but for the names of the
 	// objects, which stay what they are.
 	docs map[string]bool
 }
 
 // Reads reports whether the flow's fields are made of a canonical field.
-func (f *Flow) Reads(field string) bool {
-	return f.reads.fields[field] || f.reads.fields[""] || strings.HasPrefix(field, customField+".") && f.reads.fields[customField+"."]
+func (f *Flow) Reads(field string) bool { return among(f.reads.fields, field) }
+
+// Keeps reports whether writing the document again mends what the connection
+// holds of a canonical field: the flow is made of it, and not only in fields that
+// are written once.
+func (f *Flow) Keeps(field string) bool { return among(f.reads.kept, field) }
+
+func among(read map[string]bool, field string) bool {
+	return read[field] || read[""] || strings.HasPrefix(field, customField+".") && read[customField+"."]
+}
+
+func newReads() *reads {
+	return &reads{fields: map[string]bool{}, kept: map[string]bool{}, docs: map[string]bool{}}
 }
 
 // names of an object never change once they are known.
@@ -96,17 +111,24 @@ func pathOf(e ast.Expr) (path []string, ok bool) {
 func (r *reads) add(path []string, from events.Entity) {
 	switch {
 	case path[0] == string(from) && len(path) == 1:
-		r.fields[""] = true
+		r.field("")
 	case path[0] == string(from) && path[1] == customField:
 		name := ""
 		if len(path) > 2 {
 			name = path[2]
 		}
-		r.fields[customField+"."+name] = true
+		r.field(customField + "." + name)
 	case path[0] == string(from):
-		r.fields[path[1]] = true
+		r.field(path[1])
 	case path[0] == varDocs && len(path) > 3 && !slices.Contains(names, path[3]):
 		r.docs[events.DocKey(path[1], path[2])] = true
+	}
+}
+
+func (r *reads) field(name string) {
+	r.fields[name] = true
+	if !r.once {
+		r.kept[name] = true
 	}
 }
 

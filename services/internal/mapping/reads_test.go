@@ -39,6 +39,28 @@ func TestReads(t *testing.T) {
 	}
 }
 
+// TestKeeps leaves out what is only read for fields that are written once, with
+// all that stands in them.
+func TestKeeps(t *testing.T) {
+	t.Parallel()
+	kind := connector.Kind{Name: "erp", Title: "ERP", Objects: []connector.Object{{
+		Name: "customer", Entity: events.EntityCompany, Can: connector.Create | connector.Update, Fields: []connector.Field{
+			{Name: "address", Type: connector.FieldObject, Once: true, Fields: []connector.Field{{Name: "city", Type: connector.FieldString}}},
+			{Name: "label", Type: connector.FieldString, Once: true},
+			{Name: "name", Type: connector.FieldString},
+		},
+	}}}
+	set, err := mapping.Compile([]mapping.File{{Name: "f.yaml", Text: []byte(
+		"flow: f\nfrom: company\nto: erp\nobject: customer\nfields:\n  address:\n    city: company.city\n" +
+			"  label: company.name + company.custom.tier\n  name: company.name\n")}}, []mapping.Target{{Name: "erp", Kind: kind}})
+	require.NoError(t, err)
+	f, _ := set.Find("f")
+	for field, keeps := range map[string]bool{"city": false, "custom.tier": false, "name": true, "phone": false} {
+		require.Equal(t, keeps, f.Keeps(field), field)
+		require.Equal(t, field != "phone", f.Reads(field), field)
+	}
+}
+
 // TestFlowsThatReadWhatTheyWriteAreRefused: they would overwrite each other for
 // ever. The names of an object stay what they are, and may be read.
 func TestFlowsThatReadWhatTheyWriteAreRefused(t *testing.T) {

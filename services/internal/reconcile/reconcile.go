@@ -198,11 +198,11 @@ func (r *runner) compare(it item, c events.Change, find hub.Resolver) error {
 	known := events.Change{Connection: c.Connection, Entity: c.Entity, Fields: events.Fields{}}
 	for name := range c.Fields {
 		seen, ok := doc.Seen[name]
-		asWritten := ok && same(c.Fields[name], seen.Value) && !changedSince(it.rec, name, seen)
+		holds := ok && (same(c.Fields[name], seen.Value) || hub.Holds(doc.Entity, name, seen, c.Fields[name]))
 		switch {
-		case own && it.flow.Reads(name) && !asWritten:
+		case own && it.flow.Reads(name) && (!holds || changedSince(it.rec, name, seen)):
 			known.Fields[name] = it.rec.Fields[name].Value
-		case ok:
+		case ok && !holds:
 			known.Fields[name] = seen.Value
 		}
 	}

@@ -121,13 +121,18 @@ func TestRun(t *testing.T) {
 	pending.Wanted["erp/customer"] = events.Want{Hash: "newer"}
 	gone := record(company("7"), "customer", "c7", fields("name", "G"), nil)
 	gone.Deleted = &events.Mark{Source: "crm", At: t0}
+	sent := record(company("9"), "customer", "c9", fields("name", "I", "country", "United States"), fields("name", "I", "country", "United States"))
+	for name, v := range sent.Docs["erp/customer"].Seen {
+		v.Sent = true
+		sent.Docs["erp/customer"].Seen[name] = v
+	}
 	for _, r := range []events.Record{
 		record(company("1"), "customer", "c1", fields("name", "A", "country", "United States"), fields("name", "A", "country", "US")),
 		record(company("2"), "customer", "c2", fields("name", "B"), fields("name", "B")),
 		record(company("3"), "customer", "c3", fields("name", "C"), nil),
 		record(company("4"), "customer", "c4", fields("name", ""), fields("phone", "1")),
 		record(deal, "invoice", "i1", fields("name", "D"), fields("memo", "D", "company", link)),
-		pending, gone,
+		pending, gone, sent,
 	} {
 		put(events.RecordSubject(tenant, r.Key), r)
 	}
@@ -137,6 +142,7 @@ func TestRun(t *testing.T) {
 	v := vendor{
 		"customer/c1": fields("name", "A", "country", "US", "currency", "USD"), // as it writes it
 		"customer/c2": fields("name", "By hand"),
+		"customer/c9": fields("name", "I", "country", "US"), // as it writes what it was sent
 		"customer/c4": fields("name", "Their own", "phone", "2"),
 		"invoice/i1":  fields("memo", "Other", "company", link),
 	}
@@ -151,7 +157,7 @@ func TestRun(t *testing.T) {
 	require.ElementsMatch(t, []string{
 		`company/2 field name "By hand"`, "company/3 missing  ", `company/4 field phone "2"`, `deal/77 field memo "Other"`, "company/6 pending  ",
 	}, got)
-	require.Equal(t, reconcile.Result{Compared: 5, Differences: 5}, res)
+	require.Equal(t, reconcile.Result{Compared: 6, Differences: 5}, res)
 
 	c.Entity, got = events.EntityDeal, nil
 	_, err = reconcile.Run(t.Context(), b, c, tell)

@@ -151,7 +151,7 @@ func (s *Sink) unchanged(j *job) *events.Outcome {
 	o.Sequence, o.At = j.msg.Seq, time.Now().UTC()
 	o.State, o.Effect, o.Error = events.StateDone, events.EffectUnchanged, nil
 	o.Hash, o.Attempts = j.desired.Hash, 0
-	o.Seen, o.Read = nil, time.Time{} // what was seen then is nothing that is seen now
+	o.Seen, o.Sent, o.Read = nil, nil, time.Time{} // what was seen then is nothing that is seen now
 	return &o
 }
 

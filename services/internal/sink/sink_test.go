@@ -78,7 +78,10 @@ func (v *vendor) put(d connector.Document) connector.Result {
 	}
 	name, _ := d.Fields["name"].(string)
 	v.objects[d.Key] = name
-	return connector.Result{ID: id, Number: "N" + id, Effect: effect, Seen: events.Fields{"name": json.RawMessage(strconv.Quote(name))}}
+	return connector.Result{
+		ID: id, Number: "N" + id, Effect: effect,
+		Seen: events.Fields{"name": json.RawMessage(strconv.Quote(name))}, Sent: events.Fields{"city": json.RawMessage(`"Berlin"`)},
+	}
 }
 
 func (v *vendor) Find(_ context.Context, d connector.Document) (connector.Result, bool, error) {
@@ -241,12 +244,14 @@ func TestTheSameAgain(t *testing.T) {
 	d := r.want("customer", company("1"), map[string]any{"name": "a"})
 	o := r.outcome(company("1"), events.StateDone)
 	require.Equal(t, "a", o.Seen.Text("name"))
+	require.Equal(t, "Berlin", o.Sent.Text("city"))
 	require.WithinRange(t, o.Read, start, o.At, "the time of the call, not of its end")
 	r.put(d)
 	r.idle()
 	o = r.outcome(company("1"), events.StateDone)
 	require.Equal(t, events.EffectUnchanged, o.Effect)
 	require.Empty(t, o.Seen)
+	require.Empty(t, o.Sent)
 	require.Zero(t, o.Read)
 	require.Equal(t, 1, v.calls)
 }

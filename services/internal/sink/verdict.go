@@ -120,7 +120,7 @@ func (s *Sink) retry(j *job, delay time.Duration, next ledger.Sending) {
 func (s *Sink) succeed(j *job, r connector.Result) {
 	isNew, before := j.entry.ID == "", j.entry.Outcome
 	o := s.outcome(j, events.StateDone)
-	o.ID, o.Number, o.URL, o.Effect, o.Seen = r.ID, r.Number, r.URL, r.Effect, r.Seen
+	o.ID, o.Number, o.URL, o.Effect, o.Seen, o.Sent = r.ID, r.Number, r.URL, r.Effect, r.Seen, r.Sent
 	if o.ID == "" {
 		o.ID = j.doc.ExternalID
 	}

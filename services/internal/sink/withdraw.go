@@ -33,7 +33,7 @@ func (s *Sink) withdraw(ctx context.Context, j *job) (*job, error) {
 		e.Number, e.URL = "", ""
 		if e.Outcome != nil {
 			bare := *e.Outcome
-			bare.Number, bare.URL, bare.Seen, bare.Error = "", "", nil, nil
+			bare.Number, bare.URL, bare.Seen, bare.Sent, bare.Error = "", "", nil, nil, nil
 			e.Outcome = &bare
 		}
 	}
