@@ -36,6 +36,10 @@ func TestTogether(t *testing.T) {
 // burstChanges are made within a second.
 const burstChanges = 100
 
+// slowArrival is more than the last change takes to its vendors where Spoke has a
+// core to itself.
+const slowArrival = time.Second
+
 // TestBurst changes a won deal a hundred times within a second. It costs a
 // few reads and one write at each vendor, whatever the number of changes.
 func TestBurst(t *testing.T) {
@@ -60,18 +64,22 @@ func TestBurst(t *testing.T) {
 		date = time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, i).Format(time.DateOnly)
 		require.NoError(t, n.boxes.HubSpot.SetDeal(firstDeal, map[string]string{"closedate": date}))
 	}
-	// A busy machine takes longer than a second over it; each second is a burst.
-	bursts := max(int(time.Since(began).Round(time.Second)/time.Second), 1)
+	took := time.Since(began)
+	await(t, "the last change arrives", func() bool {
+		return n.boxes.NetSuite.Orders()[0].Memo == name && n.boxes.QuickBooks.Invoices()[0]["TxnDate"] == date
+	})
+	arrived := time.Since(began) - took
 	n.quiet(t)
-	require.Equal(t, name, n.boxes.NetSuite.Orders()[0].Memo, "the last change has arrived")
-	require.Equal(t, date, n.boxes.QuickBooks.Invoices()[0]["TxnDate"])
+	// A busy machine takes longer than a second to make the changes, or to hear of
+	// them; what it hears in other seconds is another burst.
+	bursts := max(int(took.Round(time.Second)/time.Second), 1) + int(arrived/slowArrival)
 
 	after := n.counts()
 	made := map[string]map[string]int{}
 	for vendor, c := range after {
 		made[vendor] = calls(before[vendor], c)
 	}
-	t.Logf("%d changes made %v", burstChanges, made)
+	t.Logf("%d changes in %s, which arrived %s later, made %v", burstChanges, took, arrived, made)
 	reads := 0
 	for op, count := range made["hubspot"] {
 		if strings.HasSuffix(op, " get") || strings.HasSuffix(op, " read") || strings.HasSuffix(op, " search") {
