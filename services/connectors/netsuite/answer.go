@@ -4,9 +4,12 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
+	"github.com/spoke-sync/spoke/services/internal/fault"
 )
 
 // answer is what is read of a record.
@@ -21,8 +24,41 @@ type answer struct {
 	Paid     label  `json:"amountPaid"`
 }
 
-// read gets a record by internal id or "eid:…".
+// read gets a record by internal id or "eid:…". What it tells beyond the names
+// that NetSuite gave is worth having and no condition of a write: an account or
+// role without one of the fields is asked for the others no more.
 func (t *target) read(ctx context.Context, rec record, verb, path string) (connector.Result, bool, error) {
+	if _, bare := t.bare.Load(rec.Name); !bare {
+		r, found, err := t.ask(ctx, rec, verb, path)
+		if !fault.Is(err, fault.Rejected) || fault.As(err).Code == "" { // not NetSuite's own word
+			return r, found, err
+		}
+	}
+	plain := rec
+	plain.read, plain.shows = rec.named(), nil
+	r, found, err := t.ask(ctx, plain, verb, path)
+	if err != nil {
+		return r, found, err
+	}
+	if _, known := t.bare.LoadOrStore(rec.Name, true); !known {
+		t.reader.log.Warn("netsuite: not every field of the type can be read back, so what people change in one before the next poll may go unseen",
+			"connection", t.reader.connection, "type", rec.Name, "fields", rec.read)
+	}
+	return r, found, nil
+}
+
+// named are the fields of a read back without those that only some accounts and
+// roles have: the names, and what NetSuite decides of a sale.
+func (r record) named() string {
+	asked := strings.Split(r.read, ",")
+	plain := []string{"id", "entityId", "tranId"}
+	if slices.Contains(asked, "total") {
+		plain = append(plain, "status", "total", "currency", "amountRemaining", "amountPaid")
+	}
+	return strings.Join(slices.DeleteFunc(asked, func(name string) bool { return !slices.Contains(plain, name) }), ",")
+}
+
+func (t *target) ask(ctx context.Context, rec record, verb, path string) (connector.Result, bool, error) {
 	op := verb + " " + title(rec.Name)
 	resp, absent, err := t.api.do(ctx, call{
 		op: op, method: http.MethodGet, path: "/record/v1/" + rec.Name + "/" + path,

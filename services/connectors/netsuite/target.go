@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"sync"
 
 	"github.com/spoke-sync/spoke/events"
 	"github.com/spoke-sync/spoke/services/internal/connector"
@@ -19,6 +20,9 @@ type target struct {
 	records  map[string]record
 	tax      taxes
 	reader   *reader // which knows the form of what is read
+
+	// bare holds the record types of which not every field can be read back.
+	bare sync.Map
 }
 
 // BatchSize implements connector.Target. NetSuite's batches are asynchronous

@@ -2,6 +2,9 @@ package netsuite_test
 
 import (
 	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -288,4 +291,31 @@ func TestMisspeltFieldIsAnError(t *testing.T) {
 	require.Equal(t, fault.Rejected, f.Kind)
 	require.Equal(t, "custentity_teir", f.Field)
 	require.Empty(t, b.box.Customers())
+}
+
+// TestFieldsThatARoleMayNotRead are no condition of a write: what stands is told
+// by its names, and the field is asked for once only.
+func TestFieldsThatARoleMayNotRead(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	asked := 0
+	b.wire.next = transport(func(r *http.Request) (*http.Response, error) {
+		if fields := r.URL.Query().Get("fields"); r.Method == http.MethodGet && strings.Contains(fields, "phone") {
+			asked++
+			return &http.Response{
+				StatusCode: http.StatusBadRequest, Request: r, Header: http.Header{"Content-Type": {"application/vnd.oracle.resource+json; type=error"}},
+				Body: io.NopCloser(strings.NewReader(`{"type":"about:blank","title":"Bad Request","status":400,"o:errorDetails":` +
+					`[{"detail":"Invalid query parameter fields: phone.","o:errorQueryParam":"fields","o:errorCode":"INVALID_PARAMETER"}]}`)),
+			}, nil
+		}
+		return b.wire.send(r)
+	})
+	for _, id := range []string{"11", "12"} {
+		r := b.apply(t, document("customer", events.EntityCompany, events.EntityCompany, id, map[string]any{"companyName": "Acme " + id}))
+		require.Equal(t, events.EffectCreated, r.Effect)
+		require.NotEmpty(t, r.ID)
+		require.NotEmpty(t, r.Number)
+		require.Empty(t, r.Seen)
+	}
+	require.Equal(t, 1, asked)
 }
