@@ -161,6 +161,12 @@ func (v *verdict) answered(vendor string, posted int, a *Account) {
 		}
 		delete(objects, key)
 	}
+	for id, c := range v.r.world.boxes.HubSpot.Records("company") {
+		key := events.ExternalKey(events.Key{Entity: events.EntityCompany, ID: id})
+		if !isShops(c) && len(objects[key]) == 1 {
+			delete(objects, key) // the portal's own, once a poll has read it
+		}
+	}
 	for key, found := range objects {
 		duplicates += len(found)
 		v.differ("%s: %d objects of the key %q, which nobody asked for", vendor, len(found), key)
@@ -182,8 +188,8 @@ func (v *verdict) customersAt(vendor string) map[string][]string {
 	switch vendor {
 	case "hubspot":
 		for _, c := range b.HubSpot.Records("company") {
-			if key := c["spoke_key"]; key != "" || strings.HasPrefix(c["name"], "Shop customer") {
-				add(key, c["name"])
+			if isShops(c) {
+				add(c["spoke_key"], c["name"])
 			}
 		}
 	case "netsuite":
@@ -200,6 +206,11 @@ func (v *verdict) customersAt(vendor string) map[string][]string {
 		}
 	}
 	return all
+}
+
+// isShops reports whether a company of the portal stands for one of the shop.
+func isShops(c map[string]string) bool {
+	return c["spoke_key"] != "" || strings.HasPrefix(c["name"], "Shop customer")
 }
 
 var keyForm = regexp.MustCompile(`spoke-[a-z_]+-[0-9A-Za-z_-]+`)
