@@ -104,8 +104,8 @@ type Change struct {
 	Into string `json:"into,omitempty"`
 	// At is when the source made the change, in UTC.
 	At time.Time `json:"at"`
-	// Read is when the object began to be read, where the change comes of a
-	// read: the values are those of then, whenever they were set. Systems tell
+	// Read is when the values stood as they are told, where the change comes of a
+	// read, by our own clock, whenever they were set; see ReadBetween. Systems tell
 	// times in whole seconds, and two observations within one have an order.
 	Read time.Time `json:"read,omitzero"`
 	// Signal marks a notification without content: the object must be read.
@@ -121,8 +121,24 @@ type Change struct {
 	URL    string `json:"url,omitempty"`
 }
 
+// ReadBetween notes when a read that brought the change began and ended. What it
+// tells stood when the read began, or when the source says that the object was
+// changed if that was meanwhile. A source whose clock is ahead says of a time that
+// was not yet, and does not make what it showed look newer.
+func (c *Change) ReadBetween(began, ended time.Time) {
+	c.Read = began.UTC()
+	if c.At.After(began) && !c.At.After(ended) {
+		c.Read = c.At.UTC()
+	}
+}
+
 // Observed is when the values stood as they are told.
-func (c Change) Observed() time.Time { return latest(c.At, c.Read) }
+func (c Change) Observed() time.Time {
+	if c.Read.IsZero() {
+		return c.At
+	}
+	return c.Read
+}
 
 // Observed is when Seen stood as it is told: the call began then, and nothing
 // that began to be read later is older.
@@ -131,13 +147,6 @@ func (o Outcome) Observed() time.Time {
 		return o.At
 	}
 	return o.Read
-}
-
-func latest(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 // External names the object the change is about.

@@ -81,19 +81,20 @@ func (r *reader) Scan(ctx context.Context, s connector.Scan) (connector.Page, er
 	if s.Feed == feedDeleted {
 		return r.deleted(ctx, c, now)
 	}
-	began := r.zone.now().UTC()
+	began := r.zone.now()
 	p, err := r.api.page(ctx, op, src.selection()+conditions(
 		src.where, c.span(src.alias+"."+src.modified), c.behind(src.alias+"."+src.modified, src.alias+".id"),
 	)+" ORDER BY "+src.alias+"."+src.modified+", "+src.alias+".id", src.size, 0)
 	if err != nil {
 		return connector.Page{}, err
 	}
+	ended := r.zone.now()
 	changes, err := r.changes(ctx, src, p.rows, now.at(c))
 	if err != nil {
 		return connector.Page{}, err
 	}
 	for i := range changes {
-		changes[i].Read = began // SuiteQL shows what stands in the database, and no index
+		changes[i].ReadBetween(began, ended) // SuiteQL shows what stands in the database, and no index
 	}
 	if src.settles() && c.Poll {
 		changes = append(changes, r.touched(changes)...)

@@ -56,11 +56,12 @@ func (e *enricher) call(ctx context.Context, g *group, ids []string) (changes []
 			err = fault.New(fault.Internal, g.connection, "read: panic: %v", p)
 		}
 	}()
-	began := time.Now().UTC()
+	began := time.Now()
 	changes, err = e.w.Readers[g.connection].Read(ctx, g.object, ids)
+	ended := time.Now()
 	for i := range changes {
-		changes[i].Read = began
-		e.w.clamp(ctx, &changes[i], time.Now())
+		changes[i].ReadBetween(began, ended)
+		e.w.clamp(ctx, &changes[i], ended)
 	}
 	return changes, err
 }
