@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 // Puller fetches messages of one durable consumer.
 type Puller struct {
+	bus    *Bus
 	cons   jetstream.Consumer
 	stream string
 	keep   *keeper
@@ -33,7 +35,7 @@ func (b *Bus) Puller(ctx context.Context, stream, durable string) (*Puller, erro
 	if err != nil {
 		return nil, fmt.Errorf("bus: consumer %s of %s: %w", durable, stream, err)
 	}
-	return &Puller{cons: cons, stream: stream, keep: newKeeper(b.closed)}, nil
+	return &Puller{bus: b, cons: cons, stream: stream, keep: newKeeper(b.closed)}, nil
 }
 
 // slice is how long one request may wait at the server. A request is never
@@ -144,11 +146,23 @@ func (d Delivered) Working() error { return d.msg.InProgress() }
 func (d Delivered) Leave() { d.keep.drop(d.msg) }
 
 // Pending returns how many messages the durable has not been given yet and how
-// many it was given without an ack.
+// many it was given without an ack. The server tells a consumer of a message a
+// moment after it has stored it; one that it has not told of yet counts too, so
+// that nothing waits if and only if everything stored before the call was given.
 func (p *Puller) Pending(ctx context.Context) (waiting uint64, unacked int, err error) {
 	info, err := p.cons.Info(ctx)
 	if err != nil {
 		return 0, 0, fmt.Errorf("bus: consumer of %s: %w", p.stream, err)
 	}
-	return info.NumPending, info.NumAckPending, nil
+	if info.NumPending > 0 {
+		return info.NumPending, info.NumAckPending, nil
+	}
+	last, ok, err := p.bus.Newest(ctx, p.stream, cmp.Or(info.Config.FilterSubject, ">"))
+	if err != nil {
+		return 0, 0, err
+	}
+	if ok && last.Seq > info.Delivered.Stream {
+		waiting = 1
+	}
+	return waiting, info.NumAckPending, nil
 }

@@ -3,6 +3,7 @@ package bus_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -188,6 +189,28 @@ func TestPull(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, waiting)
 	require.Zero(t, unacked)
+}
+
+// TestPendingKnowsWhatWasJustStored, before the server has told the consumer.
+func TestPendingKnowsWhatWasJustStored(t *testing.T) {
+	t.Parallel()
+	b := onceRig(t)
+	p, err := b.Puller(t.Context(), events.StreamEvents, bus.DurableTransform)
+	require.NoError(t, err)
+	for n := range 200 {
+		_, err := b.Publish(t.Context(), bus.Message{Subject: "events.t.shop.company.changed." + strconv.Itoa(n%7), Data: []byte("x")})
+		require.NoError(t, err)
+		waiting, unacked, err := p.Pending(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []any{uint64(1), 0}, []any{waiting, unacked}, "message %d", n)
+		got, err := p.Pull(t.Context(), 1, limit)
+		require.NoError(t, err)
+		require.Len(t, got, 1)
+		require.NoError(t, got[0].Settle(t.Context()))
+		waiting, unacked, err = p.Pending(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []any{uint64(0), 0}, []any{waiting, unacked}, "message %d", n)
+	}
 }
 
 // TestPullWaits for the first message, and ends with its context.
