@@ -9,7 +9,8 @@
 //	go run ./tools/check -deps                   only build the programs
 //
 // With CI=true nothing may be skipped, but for tests that need a file system mounted through FUSE
-// where that is impossible, and no earlier result is reused. Tests find the programs by
+// where that is impossible, no earlier result is reused, and a few tests that fail are run once more
+// by themselves; the summary names them. Tests find the programs by
 // SPOKE_TEST_BIN. Nothing that was started here outlives it, also when it is interrupted.
 package main
 

@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spoke-sync/spoke/tools/check/deps"
-	"github.com/spoke-sync/spoke/tools/check/group"
 	"github.com/spoke-sync/spoke/tools/check/report"
 )
 
@@ -101,30 +99,20 @@ func run(ctx context.Context, args []string, out io.Writer) (bool, error) {
 
 func test(ctx context.Context, o options, root, bin string, out io.Writer) (bool, error) {
 	started := time.Now()
-	cmd := exec.Command("go", o.testArgs()...)
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "SPOKE_TEST_BIN="+bin)
-	cmd.Stderr = out
-	events, writer := io.Pipe()
-	cmd.Stdout = writer
-
-	var left []string
-	var testErr error
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		left, testErr = group.Run(ctx, cmd)
-		_ = writer.Close()
-	}()
-	summary, err := report.NewReader(out, module).Read(events)
-	<-ended
+	g := runner{root: root, bin: bin, out: out}
+	summary, testErr, err := g.run(ctx, o.testArgs())
 	if err != nil {
 		return false, err
+	}
+	if o.ci && ctx.Err() == nil && again(summary) {
+		if testErr, err = g.again(ctx, o, &summary, testErr); err != nil {
+			return false, err
+		}
 	}
 	summary.Operations.Print(out, o.operations)
 	summary.Print(out)
 	fmt.Fprintf(out, "took %s\n", time.Since(started).Round(time.Second))
-	for _, name := range left {
+	for _, name := range g.left {
 		fmt.Fprintf(out, "a test left %s running; it has been killed\n", name)
 	}
 	return judge(ctx, o, summary, testErr)

@@ -109,6 +109,7 @@ func (r *Reader) end(event Event) {
 	}
 	fmt.Fprintf(r.out, "%s  %-52s %7.1fs  %s\n", verdict, r.short(event.Package), event.Elapsed, tally.line(s.cached()))
 	if event.Action == "fail" {
+		r.summary.broken(s, event.Package, event.FailedBuild == "")
 		r.explain(s, event.FailedBuild)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,4 +140,33 @@ func FuzzRead(f *testing.F) {
 			t.Errorf("impossible totals: %+v", summary)
 		}
 	})
+}
+
+// TestBroken: only a package whose failure is that of tests which ran to their end can be run once
+// more.
+func TestBroken(t *testing.T) {
+	t.Parallel()
+	const start, fail, over = `{"Action":"run","Package":"p","Test":"TestA"}`, `{"Action":"fail","Package":"p","Test":"TestA"}`, `{"Action":"fail","Package":"p"}`
+	for name, test := range map[string]struct {
+		lines   []string
+		broken  []string
+		unclear bool
+	}{
+		"a test":               {[]string{start, fail, over}, []string{"TestA"}, false},
+		"a subtest":            {[]string{start, `{"Action":"fail","Package":"p","Test":"TestA/x"}`, fail, over}, []string{"TestA"}, false},
+		"a test without end":   {[]string{start, over}, nil, true},
+		"beside one that died": {[]string{start, fail, `{"Action":"run","Package":"p","Test":"TestB"}`, over}, nil, true},
+		"no test":              {[]string{start, `{"Action":"pass","Package":"p","Test":"TestA"}`, over}, nil, true},
+		"no build":             {[]string{`{"Action":"fail","Package":"p","FailedBuild":"p"}`}, nil, true},
+		"the go command died":  {[]string{start, fail}, nil, true},
+		"nothing":              {[]string{start, `{"Action":"pass","Package":"p","Test":"TestA"}`, `{"Action":"pass","Package":"p"}`}, nil, false},
+	} {
+		s, err := report.NewReader(&bytes.Buffer{}, "example.org").Read(strings.NewReader(strings.Join(test.lines, "\n")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(s.Broken["p"], test.broken) || s.Unclear != test.unclear {
+			t.Errorf("%s: %v, %t; want %v, %t", name, s.Broken["p"], s.Unclear, test.broken, test.unclear)
+		}
+	}
 }

@@ -28,6 +28,13 @@ type Summary struct {
 	Failed   int
 	Failures []string // packages with a failure
 	Skipped  []Skipped
+	// Broken are the tests that failed, by the import path of their package: those at the top, whose
+	// names `go test -run` takes. Unclear is set when something else failed too: a package that does
+	// not build, died, or failed although all of its tests passed.
+	Broken  map[string][]string
+	Unclear bool
+	// Unsteady are tests that failed, and passed when they were run once more by themselves.
+	Unsteady []string
 	// Operations are the calls that tests compared with descriptions.
 	Operations Operations
 }
@@ -76,6 +83,28 @@ func (s *Summary) add(t tally, packagePath string) {
 	}
 }
 
+// broken notes what failed in a package.
+func (s *Summary) broken(one *suite, importPath string, built bool) {
+	var names []string
+	for _, t := range one.failed() {
+		if t.action != "fail" { // it never ended
+			names = nil
+			break
+		}
+		if !strings.Contains(t.name, "/") {
+			names = append(names, t.name)
+		}
+	}
+	if len(names) == 0 || one.died || !built {
+		s.Unclear = true
+		return
+	}
+	if s.Broken == nil {
+		s.Broken = map[string][]string{}
+	}
+	s.Broken[importPath] = names
+}
+
 // Print writes the totals, the packages that failed and every skipped test with its reason.
 func (s Summary) Print(out io.Writer) {
 	fmt.Fprintf(out, "\n%d passed, %d failed, %d skipped; packages with tests: %d, without: %d\n",
@@ -83,6 +112,12 @@ func (s Summary) Print(out io.Writer) {
 	if len(s.Failures) > 0 {
 		fmt.Fprintf(out, "failed:\n")
 		for _, name := range s.Failures {
+			fmt.Fprintf(out, "  %s\n", name)
+		}
+	}
+	if len(s.Unsteady) > 0 {
+		fmt.Fprintf(out, "unsteady, failed above and passed by themselves (mend them):\n")
+		for _, name := range s.Unsteady {
 			fmt.Fprintf(out, "  %s\n", name)
 		}
 	}
