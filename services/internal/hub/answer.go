@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"encoding/json"
 	"maps"
 	"time"
 
@@ -29,7 +30,9 @@ func (m *merger) answered(doc *events.Doc, a answer, o events.Outcome) {
 		}
 	}
 	for name, value := range o.Seen {
-		m.show(*doc, a, name, events.Seen{Value: value, At: a.at, Event: a.id})
+		if !m.foreign(*doc, a, name, value) {
+			m.show(*doc, a, name, events.Seen{Value: value, At: a.at, Event: a.id})
+		}
 	}
 	if !a.latest {
 		return
@@ -41,6 +44,27 @@ func (m *merger) answered(doc *events.Doc, a answer, o events.Outcome) {
 			m.dirty = true
 		}
 	}
+}
+
+// foreign reports whether an answer shows a change that is none of our write's
+// doing: of a field that was seen before the call, that no document told, and that
+// no system works out of others. It is left to the next read, which knows when the
+// object was changed; taken over here, it would be known by then, and no word.
+func (m *merger) foreign(doc events.Doc, a answer, name string, value json.RawMessage) bool {
+	said := m.rec.Wanted[a.key].Said
+	last, seen := doc.Seen[name]
+	if !seen || !later(a.at, a.id, last.At, last.Event) {
+		return false
+	}
+	if doc.Entity != m.rec.Key.Entity || len(said) == 0 || latest(said, name) != "" {
+		return false
+	}
+	f := fieldOf(doc.Entity, name)
+	switch f.Kind { //nolint:exhaustive // the others are worked out: totals, lines, what is paid
+	case "", events.KindString, events.KindLink, events.KindBool:
+		return name != "number" && name != "status" && !holds(f, last, value)
+	}
+	return false
 }
 
 // show notes one field as the system held it after our write. What was seen

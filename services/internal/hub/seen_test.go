@@ -231,6 +231,29 @@ func TestWhatLagsBehindLeavesTheAnswer(t *testing.T) {
 	require.Equal(t, "Bolt", value(s.rec, "name"), "it is as the answer showed it")
 }
 
+// TestAnAnswerDoesNotSwallowWhatAPersonChanged in a field that no document tells,
+// before our write of another one: the next read hears it. What the system works
+// out is the answer's to tell.
+func TestAnAnswerDoesNotSwallowWhatAPersonChanged(t *testing.T) {
+	t.Parallel()
+	for field, heard := range map[string]bool{"phone": true, "custom.note": true, "status": false, "number": false} {
+		s := newScene(t, nil)
+		s.say("Acme", 0)
+		is := func(v string) map[string]string { return map[string]string{field: v} }
+		s.take(s.wrote(1, nil, nil))
+		s.take(read(is("a"), 20, 30))
+		s.take(read(is("b"), 60, 70))
+		s.say("Bolt", 100)
+		s.take(s.wrote(101, is("c"), nil)) // a person's, of a moment before
+		s.take(read(is("c"), 101, 200))
+		want := "b"
+		if heard {
+			want = "c"
+		}
+		require.Equal(t, want, value(s.rec, field), field)
+	}
+}
+
 // TestAnOldOutcomeOfTheSameContent, which is played again, says nothing of the
 // document that is on its way.
 func TestAnOldOutcomeOfTheSameContent(t *testing.T) {

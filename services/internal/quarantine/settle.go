@@ -1,6 +1,7 @@
 package quarantine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,6 +51,9 @@ func (s *Store) decide(ctx context.Context, e Entry, record events.Key) (Decisio
 		return Decision{}, errors.New("it names no records to decide between, as an older Spoke set it apart: retry it, and settle what is set apart anew")
 	}
 	d := Decision{Decision: match.Decision{Object: x, Own: e.Own, Record: e.Own, At: time.Now()}}
+	if gone, err := s.gone(ctx, e, x); err != nil || gone {
+		return Decision{}, cmp.Or(err, fmt.Errorf("%s %s was deleted at %s meanwhile: drop it", x.Object, x.ID, x.Connection))
+	}
 	if !record.IsZero() {
 		rec, err := s.chosen(ctx, e, x, record)
 		if err != nil {
@@ -110,23 +114,26 @@ func (s *Store) chosen(ctx context.Context, e Entry, x events.External, k events
 // maxHops bounds how many mergers are followed in a row.
 const maxHops = 16
 
+// gone reports whether an object is known to be deleted: its deletion was of no
+// two records, and made one of its own.
+func (s *Store) gone(ctx context.Context, e Entry, x events.External) (bool, error) {
+	own, ok, err := s.record(ctx, e, e.Own)
+	if err != nil || !ok {
+		return false, err
+	}
+	doc := own.Docs[x.DocKey()]
+	return doc.ID == x.ID && doc.Gone != nil, nil
+}
+
 // survivor returns the record that a record is by now.
 func (s *Store) survivor(ctx context.Context, e Entry, k events.Key) (events.Record, error) {
-	tenant, err := tenantOf(e)
-	if err != nil {
-		return events.Record{}, err
-	}
 	for range maxHops {
-		m, ok, err := s.bus.LastOne(ctx, events.StreamHub, events.RecordSubject(tenant, k))
+		rec, ok, err := s.record(ctx, e, k)
 		if err != nil {
 			return events.Record{}, err
 		}
 		if !ok {
 			return events.Record{}, fmt.Errorf("there is no record %s", k)
-		}
-		var rec events.Record
-		if err := json.Unmarshal(m.Data, &rec); err != nil {
-			return events.Record{}, fmt.Errorf("record %s can't be read: %w", k, err)
 		}
 		if rec.Merged == nil {
 			return rec, nil
@@ -134,6 +141,22 @@ func (s *Store) survivor(ctx context.Context, e Entry, k events.Key) (events.Rec
 		k = rec.Merged.Into
 	}
 	return events.Record{}, fmt.Errorf("%s: too many records in a row were merged", k)
+}
+
+// record returns a record as it is. ok is false when there is none.
+func (s *Store) record(ctx context.Context, e Entry, k events.Key) (rec events.Record, ok bool, err error) {
+	tenant, err := tenantOf(e)
+	if err != nil {
+		return rec, false, err
+	}
+	m, ok, err := s.bus.LastOne(ctx, events.StreamHub, events.RecordSubject(tenant, k))
+	if err != nil || !ok {
+		return rec, false, err
+	}
+	if err := json.Unmarshal(m.Data, &rec); err != nil {
+		return rec, false, fmt.Errorf("record %s can't be read: %w", k, err)
+	}
+	return rec, true, nil
 }
 
 // tenantOf reads the tenant from where the original of an entry stands.

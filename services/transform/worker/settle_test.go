@@ -235,6 +235,22 @@ func TestAChoiceThatIsNoneByNow(t *testing.T) {
 	require.ErrorContains(t, err, "company/9 has customer 66 of erp by now")
 }
 
+// TestAnObjectThatIsGoneByNow needs no decision.
+func TestAnObjectThatIsGoneByNow(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.run(r.matching())
+	e := r.ambiguous(ambiguities()["vendor"])
+	gone := about(erp, "customer", "57", "Seven", 9)
+	gone.Op, gone.Fields, gone.Snapshot = events.OpDeleted, nil, false
+	r.say("gone", gone)
+	r.handedOver()
+	for _, k := range []events.Key{{}, key(events.EntityCompany, "8")} {
+		_, err := r.desk().Decide(t.Context(), e, k)
+		require.ErrorContains(t, err, "customer 57 was deleted at erp meanwhile: drop it")
+	}
+}
+
 // TestWhatIsSetApartStaysApart although only one record with the value is left.
 func TestWhatIsSetApartStaysApart(t *testing.T) {
 	t.Parallel()
