@@ -4,7 +4,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/language"
-	"golang.org/x/text/language/display"
+
+	"github.com/spoke-sync/spoke/services/internal/country"
 )
 
 // countryCode returns the two-letter code of a country, which is all that
@@ -34,24 +35,6 @@ func countryCode(name string) (code string, ok bool) {
 			return r.Canonicalize().String(), true
 		}
 	}
-	return countryNamed(name)
-}
-
-// countryNamed goes through the English names of all countries. It is called
-// once for a customer's write, beside which it costs nothing.
-func countryNamed(name string) (string, bool) {
-	names := display.English.Regions()
-	for a := 'A'; a <= 'Z'; a++ {
-		for b := 'A'; b <= 'Z'; b++ {
-			r, err := language.ParseRegion(string([]rune{a, b}))
-			// Codes of states that are no more stand for their successors.
-			if err != nil || !r.IsCountry() || r.Canonicalize() != r {
-				continue
-			}
-			if strings.EqualFold(names.Name(r), name) {
-				return r.String(), true
-			}
-		}
-	}
-	return "", false
+	code = country.Code(name)
+	return code, code != ""
 }

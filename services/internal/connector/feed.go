@@ -52,7 +52,7 @@ type Page struct {
 	// Changes are snapshots, deletions, or signals of what must be read. One
 	// object may come more than once in a pass. A connector whose pages show
 	// objects as they are, and not as an index of the vendor's remembers them,
-	// sets Read to when the page began to be read.
+	// says when it read the page (events.Change.ReadBetween).
 	Changes []events.Change
 	// Next is the Token of the next scan; empty ends the pass. It is stored,
 	// and must still be good after a restart and days later.
