@@ -121,21 +121,26 @@ func (r *Report) Print(w io.Writer) {
 	for _, k := range slices.Sorted(maps.Keys(r.Faults)) {
 		line("    %5d  %s", r.Faults[k], k)
 	}
-	line("  lost %d, effects made twice %d, differences %d", a.Lost, r.Twice, len(r.Differences))
-	for i, d := range r.Differences {
-		if i == 20 {
-			line("    … and %d more", len(r.Differences)-i)
-			break
-		}
-		line("    DIFFERENCE %s", d)
-	}
-	for _, p := range r.Problems {
-		line("    PROBLEM %s", p)
-	}
+	printFindings(line, a.Lost, r.Twice, r.Differences, r.Problems)
 	if !r.OK() {
 		line("  timeline of the faults (run this seed again with -seed %d):", r.Seed)
 		for _, t := range r.Timeline {
 			line("    %s", t)
 		}
+	}
+}
+
+// printFindings writes what a run has found, the first twenty differences only.
+func printFindings(line func(format string, args ...any), lost, twice int, differences, problems []string) {
+	line("  lost %d, effects made twice %d, differences %d", lost, twice, len(differences))
+	for i, d := range differences {
+		if i == 20 {
+			line("    … and %d more", len(differences)-i)
+			break
+		}
+		line("    DIFFERENCE %s", d)
+	}
+	for _, p := range problems {
+		line("    PROBLEM %s", p)
 	}
 }

@@ -79,17 +79,7 @@ func (a *Account) Print(w io.Writer) {
 	for _, l := range a.Lines {
 		line("  %s", l)
 	}
-	line("  lost %d, effects made twice %d, differences %d", a.Lost, a.Twice, len(a.Differences))
-	for i, d := range a.Differences {
-		if i == 20 {
-			line("    … and %d more", len(a.Differences)-i)
-			break
-		}
-		line("    DIFFERENCE %s", d)
-	}
-	for _, p := range a.Problems {
-		line("    PROBLEM %s", p)
-	}
+	printFindings(line, a.Lost, a.Twice, a.Differences, a.Problems)
 }
 
 // RunScenario plays a scenario, waits for quiet, and compares. Options.Faults
